@@ -1,0 +1,68 @@
+import { readConfig } from './config.js';
+import { Deployment } from './deployment.js';
+import { RuntimeFailure, saysDiskFull } from './failure.js';
+
+/** Everything is ended within this, or by force. */
+const STOP_MS = 14_000;
+const PARENT_EVERY_MS = 250;
+
+let stopping = false;
+let deployment: Deployment | undefined;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Once in order; asked a second time, at once. */
+async function stop(why: string, exitCode: number): Promise<void> {
+  if (stopping) {
+    deployment?.endNow();
+    process.exit(1);
+  }
+  stopping = true;
+  say(`stopping: ${why}`);
+  setTimeout(() => {
+    deployment?.endNow();
+    process.exit(1);
+  }, STOP_MS).unref();
+  await deployment?.stop();
+  say('stopped');
+  process.exit(exitCode);
+}
+
+function failed(error: unknown): void {
+  if (stopping) return;
+  const text = error instanceof RuntimeFailure ? error.message : String(error instanceof Error ? error.stack : error);
+  process.stderr.write(`${saysDiskFull(text) && !(error instanceof RuntimeFailure) ? `the disk is full: ${String(error)}` : text}\n`);
+  void stop('it failed', 1);
+}
+
+/** npm may be killed in ways that it can't pass on; its child then has another parent. */
+function followParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent && !stopping) void stop('npm is gone', 0);
+  }, PARENT_EVERY_MS).unref();
+}
+
+// kafkajs asks for timers of negative length, which newer Nodes warn of; all other warnings are still shown.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name !== 'TimeoutNegativeWarning') process.stderr.write(`${warning.stack ?? warning.message}\n`);
+});
+// A reader of our lines that went away is no reason to end.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal, 0));
+process.on('uncaughtException', failed);
+process.on('unhandledRejection', failed);
+
+try {
+  const config = readConfig(process.argv.slice(2));
+  if (config.followParent) followParent();
+  deployment = new Deployment(config, { report: say, fatal: failed });
+  await deployment.run();
+  say('ready');
+} catch (error) {
+  failed(error);
+}

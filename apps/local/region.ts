@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { RegionCertificate } from './certificates.js';
+import type { Custody } from './custody.js';
+import { RuntimeFailure } from './failure.js';
+import type { Installed } from './install.js';
+import { repositoryRoot, type Layout } from './layout.js';
+import { grantPeers } from './parts/kafka-access.js';
+import { KafkaPart } from './parts/kafka.js';
+import { PROBE_MS, SupervisedPart, type PartEvents, type PartName, type PartState } from './parts/part.js';
+import { PostgresPart } from './parts/postgres.js';
+import { RedisPart } from './parts/redis.js';
+import { ServicePart } from './parts/service.js';
+import type { PortPlan, RegionPorts } from './ports.js';
+import { serviceEnvironment } from './service-environment.js';
+import type { Secrets } from './state.js';
+
+export const PART_NAMES = ['api', 'postgres', 'redis', 'kafka'] as const;
+/** Migrations of a first start, on a busy machine. */
+const READY_MS = 60_000;
+const READY_EVERY_MS = 100;
+
+/** What all regions of a deployment are made from. */
+export interface Materials {
+  readonly layout: Layout;
+  readonly plan: PortPlan;
+  readonly regions: readonly string[];
+  readonly installed: Installed;
+  readonly secrets: Secrets;
+  readonly certificates: Readonly<Record<string, RegionCertificate>>;
+  readonly serviceEnv: Readonly<Record<string, string>>;
+  readonly custody: Custody;
+}
+
+/** One region on this machine: its service and the three parts that it stands on. */
+export class Region {
+  readonly name: string;
+  readonly ports: RegionPorts;
+  readonly parts: Readonly<Record<PartName, SupervisedPart>>;
+  readonly #service: ServicePart;
+  readonly #peers: readonly string[];
+  readonly #events: PartEvents;
+
+  constructor(name: string, materials: Materials, events: PartEvents) {
+    const { layout, plan, installed, secrets, custody } = materials;
+    this.name = name;
+    this.ports = plan.regions[name]!;
+    this.#peers = materials.regions.filter((other) => other !== name);
+    this.#events = events;
+    const certificate = materials.certificates[name]!;
+    this.#service = new ServicePart(layout, name, this.ports.ops, serviceEnvironment(name, materials));
+    const postgres = new PostgresPart(
+      layout,
+      { region: name, peers: this.#peers, port: this.ports.postgres, password: secrets.databasePassword, binaries: installed.postgres, user: installed.postgresUser, certificate },
+      events.report,
+    );
+    const redis = new RedisPart(layout, name, installed.redis, this.ports.redis, secrets.redisPassword);
+    const loggerFile = `${repositoryRoot()}/infra/kafka/log4j2.yaml`;
+    const kafka = new KafkaPart(layout, { region: name, plan, java: installed.java, jars: installed.kafkaJars, loggerFile, certificate });
+    this.parts = {
+      api: new SupervisedPart(this.#service, custody, events),
+      postgres: new SupervisedPart(postgres, custody, events),
+      redis: new SupervisedPart(redis, custody, events),
+      kafka: new SupervisedPart(kafka, custody, events),
+    };
+  }
+
+  /** The parts side by side, the service as soon as its database and Redis are there; a line for each that comes up. */
+  async start(): Promise<void> {
+    const kafka = this.#bring('kafka').then(() => grantPeers(`127.0.0.1:${this.ports.kafka}`, this.#peers));
+    const api = Promise.all([this.#bring('postgres'), this.#bring('redis')]).then(() => this.#bring('api'));
+    await Promise.all([kafka, api]);
+  }
+
+  /** @throws RuntimeFailure when a part doesn't come up */
+  async up(target: PartName | 'all'): Promise<void> {
+    const stores = PART_NAMES.filter((part) => part !== 'api' && (target === 'all' || target === part));
+    await Promise.all(stores.map((part) => this.parts[part].up()));
+    if (target !== 'all' && target !== 'api') return;
+    await this.parts.api.up();
+    // Without its database it can't be ready; that it answers is then all that can be waited for.
+    if ((await this.parts.postgres.state()) === 'up') await this.#untilReady();
+  }
+
+  /** All at once by a signal of violence, as power fails; in order otherwise, the service first. */
+  async down(target: PartName | 'all', signal?: NodeJS.Signals): Promise<void> {
+    if (target !== 'all') return this.parts[target].down(signal);
+    if (signal === 'SIGKILL') return void (await Promise.all(PART_NAMES.map((part) => this.parts[part].down(signal))));
+    await this.parts.api.down(signal);
+    await Promise.all([this.parts.postgres.down(signal), this.parts.redis.down(signal), this.parts.kafka.down(signal)]);
+  }
+
+  async freeze(target: PartName | 'all'): Promise<void> {
+    if (target !== 'all') return this.parts[target].freeze();
+    await Promise.all(PART_NAMES.filter((part) => this.parts[part].pid !== undefined).map((part) => this.parts[part].freeze()));
+  }
+
+  async setClock(offsetMs: number): Promise<void> {
+    await this.#service.setClock(this.parts.api, offsetMs);
+  }
+
+  async states(): Promise<Record<PartName, PartState>> {
+    const states = await Promise.all(PART_NAMES.map((part) => this.parts[part].state()));
+    return Object.fromEntries(PART_NAMES.map((part, index) => [part, states[index]!])) as Record<PartName, PartState>;
+  }
+
+  endNow(): void {
+    for (const part of PART_NAMES) this.parts[part].endNow();
+  }
+
+  async #bring(part: PartName): Promise<void> {
+    const startedAt = performance.now();
+    await this.parts[part].up();
+    if (part === 'api') await this.#untilReady();
+    this.#events.report(`${this.name} ${part} up after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`);
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadline = performance.now() + READY_MS;
+    while (!(await this.#service.isReady(PROBE_MS))) {
+      if (performance.now() > deadline) throw new RuntimeFailure(`${this.name} api was not ready within ${READY_MS} ms; its log is ${this.#service.logPath}`);
+      await sleep(READY_EVERY_MS);
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { InvalidRequestError } from '#kernel/problems';
+
+const VISIBLE = /^[\x21-\x7e]{1,128}$/;
+
+/** The Idempotency-Key, undefined where none was sent. @throws InvalidRequestError for one that is not 1 to 128 visible characters */
+export function idempotencyKey(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !VISIBLE.test(key)) throw new InvalidRequestError([{ path: 'Idempotency-Key', message: 'must be 1 to 128 visible characters' }]);
+  return key;
+}
+
+/** The entity tags of If-Match, undefined where none was sent. Weak ones never match (RFC 9110, 13.1.1), so they are left out. */
+export function ifMatch(request: FastifyRequest): string[] | undefined {
+  const header = request.headers['if-match'];
+  return header?.split(',').map((tag) => tag.trim()).filter((tag) => tag === '*' || /^"[^"]*"$/.test(tag));
+}
+
+/** Tells whose home an account has and how its data was read. */
+export function tellRead(reply: FastifyReply, home: string, read: string): void {
+  void reply.header('homeward-home', home).header('homeward-read', read);
+}

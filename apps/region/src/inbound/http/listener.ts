@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import type { ServerOptions } from 'node:https';
+import { type DynamicModule, StandardSchemaValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { limits } from '#kernel/config';
+import { InvalidRequestError } from '#kernel/problems';
+import { type Logger, withRequestId } from '#kernel/telemetry';
+import { ProblemFilter } from './problem-filter.js';
+
+/** How one listener differs from the others. */
+export interface ListenerOptions {
+  readonly region: string;
+  readonly logger: Logger;
+  readonly bodyBytes: number;
+  readonly trustedProxies?: readonly string[];
+  readonly https?: ServerOptions;
+  /** Refuses a request before its body is read, by throwing. */
+  readonly admit?: (request: FastifyRequest) => void;
+  /** Called with each answer, for metrics and the log. */
+  readonly answered?: (request: FastifyRequest, reply: FastifyReply) => void;
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** One Nest application on Fastify, with what every listener of a region has in common; not yet listening. */
+export async function createListener(module: DynamicModule, options: ListenerOptions): Promise<NestFastifyApplication> {
+  const server = {
+    bodyLimit: options.bodyBytes,
+    // Slow clients, half-open connections and header floods are cut off.
+    requestTimeout: limits.requestReceiveMs,
+    connectionTimeout: 0,
+    keepAliveTimeout: 65_000,
+    forceCloseConnections: 'idle' as const,
+    trustProxy: options.trustedProxies !== undefined && options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestId(request.headers['x-request-id']),
+    routerOptions: { maxParamLength: 256 },
+  };
+  const limitsOfNode = { maxHeaderSize: limits.headerBytes, headersTimeout: limits.requestReceiveMs, connectionsCheckingInterval: 1_000 };
+  const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, ...options.https } } : { ...server, http: limitsOfNode });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false });
+  app.useGlobalFilters(new ProblemFilter(options.region, options.logger));
+  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => new InvalidRequestError(issues.map(fieldError)) }));
+  addHooks(adapter, options);
+  return app;
+}
+
+function addHooks(adapter: FastifyAdapter, options: ListenerOptions): void {
+  const fastify = adapter.getInstance();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.header('homeward-region', options.region).header('x-request-id', request.id);
+    try {
+      options.admit?.(request);
+      done();
+    } catch (error) {
+      void reply.header('connection', 'close');
+      done(error as Error);
+    }
+  });
+  // Here and not earlier: reading the body loses the asynchronous context.
+  fastify.addHook('preValidation', (request, _reply, done) => withRequestId(request.id, done));
+  if (options.answered) {
+    const { answered } = options;
+    fastify.addHook('onResponse', (request, reply, done) => {
+      answered(request, reply);
+      done();
+    });
+  }
+}
+
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+function fieldError(issue: { readonly message: string; readonly path?: readonly unknown[] | undefined }): { path: string; message: string } {
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' && part !== null && 'key' in part ? part.key : part)).join('.');
+  return { path, message: issue.message };
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { profilePatchSchema } from '#features/profiles';
+
+/** Longest identifier taken in at all; normalisation says more. */
+const identifier = z.string().min(1).max(1_024).meta({ description: 'A phone number in international form or an e-mail address', example: 'ada@example.com' });
+/** Longer than any password that can pass, so that the rule about length, and not this one, refuses an honest mistake. */
+const password = z.string().max(65_536).meta({ format: 'password', example: 'violet-otter-42' });
+const iso = z.string().meta({ format: 'date-time' });
+const region = z.string().meta({ description: 'A region', example: 'east' });
+
+export const registerBody = z.strictObject({ identifier, password, profile: profilePatchSchema.optional() });
+export const signInBody = z.strictObject({ identifier, password });
+export const passwordBody = z.strictObject({ current: password, next: password });
+export const routeQuery = z.strictObject({ identifier });
+
+const account = z.strictObject({ id: z.uuid(), identifier, home: region });
+export const accountAnswer = z.strictObject({ id: z.uuid(), identifier, home: region, createdAt: iso });
+export const signInAnswer = z.strictObject({ token: z.string(), origin: region, expiresAt: iso, assurance: z.enum(['full', 'local']), account });
+export const sessionAnswer = z.strictObject({ origin: region, account, createdAt: iso, expiresAt: iso });
+export const profileAnswer = z.strictObject({ accountId: z.uuid(), fields: z.strictObject({
+  displayName: z.string().optional(), locale: z.string().optional(), avatarUrl: z.string().optional(), bio: z.string().optional(),
+  attributes: z.record(z.string(), z.string()).optional(),
+}), updatedAt: iso });
+export const routeAnswer = z.strictObject({ slot: z.int().min(0).max(1_023), home: region, version: z.int() });
+export const degradationAnswer = z.strictObject({
+  region,
+  peers: z.array(z.strictObject({ region, reachable: z.boolean() })),
+  items: z.array(z.strictObject({
+    operation: z.string(), allWell: z.string(), homeCut: z.string(), awayCut: z.string(),
+    now: z.record(z.string(), z.enum(['all-well', 'home-cut', 'away-cut'])),
+  })),
+});
+export const problemAnswer = z.looseObject({ type: z.string(), title: z.string(), status: z.int(), detail: z.string(), instance: z.string() });
+
+export type RegisterBody = z.infer<typeof registerBody>;
+export type SignInBody = z.infer<typeof signInBody>;
+export type PasswordBody = z.infer<typeof passwordBody>;
+export type RouteQuery = z.infer<typeof routeQuery>;

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { limits } from '#kernel/config';
+import { createListener } from './inbound/http/listener.js';
+import { admitPeers } from './inbound/peer/admit.js';
+import { publishDocument } from './inbound/public/document.js';
+import { opsModule, peerModule, publicModule } from './modules.js';
+import type { Region } from './region.js';
+
+/** What a peer sends may be longer than what a client sent, since it is written out again. */
+const PEER_BODY_BYTES = 4 * limits.bodyBytes;
+/** One request in so many is logged; errors and slow ones always (hot-paths: logging each costs 15 to 25 %). */
+const LOGGED_EACH = 100;
+const SLOW_MS = 1_000;
+
+/** The three listeners of a region, not listening yet. */
+export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
+  const { config, logger } = region;
+  const common = { region: config.region, logger };
+  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, trustedProxies: config.trustedProxies, answered: account(region, 'public') });
+  open.useBodyParser('application/merge-patch+json', { bodyLimit: limits.bodyBytes }, parseJson);
+  if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
+  publishDocument(open);
+  const ops = await createListener(opsModule(region), { ...common, bodyBytes: limits.bodyBytes, answered: account(region, 'ops') });
+  const refused = (why: string): void => {
+    region.noteRefusedPeer();
+    logger.warn({ why }, 'a call on the peer listener was refused');
+  };
+  const peer = await createListener(peerModule(region), {
+    ...common, bodyBytes: PEER_BODY_BYTES, answered: account(region, 'peer'), https: peerTls(config.tls),
+    admit: admitPeers(config.region, config.peers.map(({ name }) => name), refused),
+  });
+  return [{ app: open, port: config.ports.public }, { app: ops, port: config.ports.ops }, { app: peer, port: config.ports.peer }];
+}
+
+const EXPOSED = ['Homeward-Region', 'Homeward-Home', 'Homeward-Read', 'Homeward-Consistency', 'X-Request-Id', 'ETag', 'Location', 'Retry-After'];
+
+/** A caller without a certificate is let through the handshake, to be told by a problem and before its body is read. */
+function peerTls({ caFile, certFile, keyFile }: Region['config']['tls']) {
+  return { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
+}
+
+/** Nest's own JSON parser serves application/json; this one is for the other media type of a merge patch. */
+function parseJson(_request: unknown, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
+  try {
+    done(null, JSON.parse(body.toString('utf8')));
+  } catch (error) {
+    done(Object.assign(error as Error, { statusCode: 400 }));
+  }
+}
+
+function account({ metrics, logger }: Region, listener: string): (request: FastifyRequest, reply: FastifyReply) => void {
+  let count = 0;
+  return (request, reply) => {
+    const route = `${request.method} ${request.routeOptions.url ?? 'unknown'}`;
+    metrics.answered(listener, route, reply.statusCode, reply.elapsedTime / 1_000);
+    count += 1;
+    const telling = reply.statusCode >= 500 || reply.elapsedTime > SLOW_MS || count % LOGGED_EACH === 0;
+    if (telling) logger.info({ requestId: request.id, listener, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered');
+  };
+}

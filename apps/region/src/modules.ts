@@ -1,0 +1,84 @@
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { KafkaPort, OutboxRelay, StreamApplier } from '#adapters/kafka';
+import { Peers } from '#adapters/peer-client';
+import { Database } from '#adapters/postgres';
+import { RedisStore } from '#adapters/redis';
+import { CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { FreshSession, OwnRows } from '#features/consistency';
+import { Degradation } from '#features/degradation';
+import { Beat } from '#features/heartbeats';
+import { ChangePassword, SetPassword } from '#features/passwords';
+import { EditProfile, ProfileReader } from '#features/profiles';
+import { StatePages } from '#features/resync';
+import { Routes } from '#features/routes';
+import { ApplyPeerEnding, EndAllSessions, EndSession, ReadSessionForPeer, SessionFeeder } from '#features/sessions';
+import { SignIn } from '#features/sign-in';
+import { Aside, Metrics, Status } from '#features/status';
+import { SystemClock } from '#kernel/clock';
+import { ConsistencyTokens } from '#kernel/ids';
+import { OwnRegion } from './inbound/http/own-region.js';
+import { SessionGuard } from './inbound/http/session.js';
+import { HealthController } from './inbound/ops/health.controller.js';
+import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
+import { OpsGuard } from './inbound/ops/ops-guard.js';
+import { PeerReadsController } from './inbound/peer/reads.controller.js';
+import { PeerWritesController } from './inbound/peer/writes.controller.js';
+import { AccountsController } from './inbound/public/accounts.controller.js';
+import { DegradationController } from './inbound/public/degradation.controller.js';
+import { PasswordController } from './inbound/public/password.controller.js';
+import { ProfileController } from './inbound/public/profile.controller.js';
+import { RouteController } from './inbound/public/route.controller.js';
+import { SessionsController } from './inbound/public/sessions.controller.js';
+import type { Region } from './region.js';
+
+@Module({})
+export class PublicModule {}
+@Module({})
+export class OpsModule {}
+@Module({})
+export class PeerModule {}
+
+/** What was built by hand, given to Nest by class: the three listeners share the instances. */
+function provide(...instances: [Type, object][]): { provide: Type; useValue: object }[] {
+  return instances.map(([type, value]) => ({ provide: type, useValue: value }));
+}
+
+export function publicModule({ services, config }: Region): DynamicModule {
+  const own: [Type, object] = [OwnRegion, new OwnRegion(config.region)];
+  return {
+    module: PublicModule,
+    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController],
+    providers: provide(
+      own, [Register, services.register], [SignIn, services.signIn], [FreshSession, services.freshSession], [EndSession, services.endSession],
+      [EndAllSessions, services.endAllSessions], [ChangePassword, services.changePassword], [ProfileReader, services.profileReader],
+      [EditProfile, services.editProfile], [Routes, services.routes], [Degradation, services.degradation], [ConsistencyTokens, services.tokens],
+      [SessionGuard, new SessionGuard(services.freshSession, services.tokens)],
+    ),
+  };
+}
+
+export function opsModule({ services, config, metrics }: Region): DynamicModule {
+  return {
+    module: OpsModule,
+    imports: [TerminusModule.forRoot({ logger: false })],
+    controllers: [HealthController, OpsController, MetricsController],
+    providers: provide(
+      [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
+      [Aside, services.aside], [StreamApplier, services.applier], [Metrics, metrics], [OpsGuard, new OpsGuard(config.opsToken)],
+    ),
+  };
+}
+
+export function peerModule({ services, config, clock }: Region): DynamicModule {
+  return {
+    module: PeerModule,
+    controllers: [PeerReadsController, PeerWritesController],
+    providers: provide(
+      [OwnRegion, new OwnRegion(config.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
+      [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
+      [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
+      [SystemClock, clock],
+    ),
+  };
+}

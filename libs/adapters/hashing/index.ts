@@ -1,0 +1,1 @@
+export { HashQueue, type HashOptions } from './hash-queue.js';

@@ -1,0 +1,117 @@
+import { performance } from 'node:perf_hooks';
+import type { Logger } from 'pino';
+import { withDeadline } from './connection.js';
+import type { Incoming } from './plan-run.js';
+import type { EventSource } from './stream-effect.js';
+import type { StreamLane } from './stream-lane.js';
+
+/** Events of one page. */
+const PAGE = 500;
+/** Longest wait for one page, whatever the peer client's own deadline is. */
+const PAGE_DEADLINE_MS = 5_000;
+/** Longest copy of a state whose events are gone. */
+const RESYNC_DEADLINE_MS = 600_000;
+/** First and longest pause after a pull that failed. */
+const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+/** A head that Kafka has not brought this long is pulled (recovery.md: a healed reader needs at most 1.3 s). */
+const LATE_MS = 1_000;
+/** A writer whose head stays behind what was applied here for this long has lost events that it had sent. */
+const REGRESSED_MS = 10_000;
+
+/**
+ * Pulls what Kafka did not bring, by number from the writer itself (design, rule 3): a gap, a lost tail, a topic that was
+ * deleted, a dead Kafka. One page at a time per partition.
+ */
+export class GapPuller {
+  /** How many events were pulled. */
+  pulled = 0;
+  private wanted = 0;
+  private pulling: Promise<void> | undefined;
+  private notBefore = 0;
+  private retryMs = RETRY_MS;
+  private stopped = false;
+  private seenLast = 0;
+  private lateSince: number | undefined;
+  private regressedSince: number | undefined;
+
+  constructor(
+    private readonly lane: StreamLane,
+    private readonly source: EventSource,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Whether the writer's head has stayed behind what was applied here: a restored backup, a lost disk. */
+  get regressed(): boolean {
+    return this.regressedSince !== undefined && performance.now() - this.regressedSince > REGRESSED_MS;
+  }
+
+  /** The writer's head, as told by another channel than Kafka; pulls when Kafka is late. */
+  notice(head: number): void {
+    const now = performance.now();
+    const { last } = this.lane;
+    this.regressedSince = head < last ? (this.regressedSince ?? now) : undefined;
+    if (head <= last || last !== this.seenLast) this.lateSince = undefined;
+    this.seenLast = last;
+    if (head <= last) return;
+    this.lateSince ??= now;
+    if (now - this.lateSince > LATE_MS) void this.pullThrough(head);
+  }
+
+  /**
+   * Pulls until `target` is applied. A second call joins the first.
+   * @returns ms after which it may be tried again: 0 when it is done, more when it failed
+   */
+  async pullThrough(target: number): Promise<number> {
+    this.wanted = Math.max(this.wanted, target);
+    const waitMs = this.notBefore - performance.now();
+    if (waitMs > 0 && this.pulling === undefined) return waitMs;
+    this.pulling ??= this.pullAll().finally(() => (this.pulling = undefined));
+    await this.pulling;
+    return Math.max(0, this.notBefore - performance.now());
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private async pullAll(): Promise<void> {
+    try {
+      await this.lane.load();
+      while (!this.stopped && this.lane.last < this.wanted) await this.pullPage();
+      this.retryMs = RETRY_MS;
+    } catch (error) {
+      this.notBefore = performance.now() + this.retryMs;
+      this.retryMs = Math.min(this.retryMs * 2, MAX_RETRY_MS);
+      this.wanted = 0;
+      const { writer, stream, partition, last } = this.lane;
+      this.logger.warn({ err: error, writer, stream, partition, last }, 'missing events could not be pulled yet');
+    }
+  }
+
+  private async pullPage(): Promise<void> {
+    const { writer, stream, partition } = this.lane;
+    const from = this.lane.last + 1;
+    const page = await withDeadline(this.source.pull(writer, stream, partition, from, PAGE), PAGE_DEADLINE_MS, 'pulling events');
+    if (page.trimmedBelow > from && page.items.length === 0) return this.resync(page.trimmedBelow - 1);
+    if (page.items.length === 0) {
+      // The one who told of the number was wrong, or the writer has lost it: nothing to pull now.
+      this.wanted = Math.min(this.wanted, page.head);
+      if (page.head >= from) throw new Error(`the writer has head ${page.head} but gave nothing from ${from} on`);
+      return;
+    }
+    const batch = page.items.map((bytes, index): Incoming => ({ bytes, offset: undefined, expected: from + index }));
+    const gapAt = await this.lane.apply(batch);
+    this.pulled += Math.max(0, this.lane.last - from + 1);
+    if (this.lane.last >= from) return;
+    if (gapAt !== undefined && page.trimmedBelow > from) return this.resync(page.trimmedBelow - 1);
+    throw new Error(`the page from ${from} on does not begin there`);
+  }
+
+  private async resync(upTo: number): Promise<void> {
+    const { writer, stream, partition, last } = this.lane;
+    this.logger.warn({ writer, stream, partition, last, upTo }, 'the writer no longer has these events: copying its state instead');
+    await withDeadline(this.source.resync(writer, stream, partition, upTo), RESYNC_DEADLINE_MS, 'copying state');
+    await this.lane.moveTo(upTo);
+  }
+}

@@ -1,0 +1,175 @@
+import { readFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import type { EachBatchPayload } from 'kafkajs';
+import type { Logger } from 'pino';
+import { type Heartbeat, PARTITIONS, STREAMS, type StreamName, decodeHeartbeat } from '#kernel/wire';
+import { type BrokerTls, Pause } from './connection.js';
+import { type GenerationEnd, ReaderGeneration, type Seek } from './reader-generation.js';
+import type { StreamApplier } from './stream-applier.js';
+import { streamOf, topicOf } from './topics.js';
+
+export interface PeerReaderOptions {
+  readonly region: string;
+  readonly peer: string;
+  /** The peer's brokers as seen from here, through the link. */
+  readonly brokers: readonly string[];
+  /** PEM files, read again for every generation so that new certificates are taken up; plaintext without. */
+  readonly tls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string } | undefined;
+}
+
+export interface PeerReaderStatus {
+  readonly connected: boolean;
+  /** How many clients were made so far. */
+  readonly generations: number;
+  /** Age of the last answer of a broker in ms; null when there was none yet. */
+  readonly lastAnswerMs: number | null;
+}
+
+/** Without any answer for this long the client is thrown away (recovery.md). */
+const SILENCE_MS = 1_500;
+/**
+ * A cluster with `group.initial.rebalance.delay.ms` above 0 lets a join wait that long. The patience with a join is
+ * doubled up to this after a join that went unanswered, and follows what joins have taken, so a cluster without that
+ * delay keeps the short one.
+ */
+const MAX_JOIN_SILENCE_MS = 8_000;
+/** Pause between generations: the first after one that had read, doubled up to the last while none does. */
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 1_000;
+/** Pause of a partition whose batch the database could not take. */
+const HOLD_MS = 500;
+
+/** Reads a peer's topics across the link and feeds the applier, generation after generation (recovery.md). */
+export class PeerReader {
+  readonly id: string;
+  private readonly pause = new Pause();
+  private stopping = false;
+  private loop: Promise<void> | undefined;
+  private generation: ReaderGeneration | undefined;
+  private generations = 0;
+  private joined = false;
+  private answeredAt: number | undefined;
+  private joinSilenceMs = SILENCE_MS;
+  private pauseMs = FIRST_PAUSE_MS;
+  /** Whether the database could not take events at the last try. */
+  private waiting = false;
+
+  constructor(
+    private readonly options: PeerReaderOptions,
+    private readonly applier: StreamApplier,
+    private readonly onHeartbeat: (peer: string, heartbeat: Heartbeat) => void,
+    private readonly logger: Logger,
+  ) {
+    this.id = `peer-reader-${options.peer}`;
+  }
+
+  run(): void {
+    this.loop = this.generate();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.generation?.stop();
+    this.pause.wake();
+    await this.loop;
+  }
+
+  status(): PeerReaderStatus {
+    const lastAnswerMs = this.answeredAt === undefined ? null : Math.round(performance.now() - this.answeredAt);
+    return { connected: this.joined, generations: this.generations, lastAnswerMs };
+  }
+
+  private async generate(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        this.after(await this.readOnce());
+      } catch (error) {
+        this.logger.debug({ err: error, peer: this.options.peer }, "the peer's Kafka can not be read yet");
+        this.after('failed');
+      }
+      if (!this.stopping) await this.pause.wait(this.pauseMs);
+    }
+  }
+
+  private async readOnce(): Promise<GenerationEnd> {
+    const { region, peer, brokers } = this.options;
+    await this.applier.load(peer);
+    const tls = await this.readTls();
+    if (this.stopping) return 'stopped';
+    const options = { region, peer, brokers, tls, silenceMs: SILENCE_MS, joinSilenceMs: this.joinSilenceMs };
+    const events = {
+      answered: () => (this.answeredAt = performance.now()),
+      joined: (seek: Seek, tookMs: number | undefined) => this.onJoined(seek, tookMs),
+      batch: (payload: EachBatchPayload) => this.onBatch(payload),
+    };
+    this.generations += 1;
+    this.generation = new ReaderGeneration(options, events, this.logger);
+    return this.generation.run();
+  }
+
+  private after(end: GenerationEnd): void {
+    if (this.joined && end !== 'stopped') this.logger.warn({ peer: this.options.peer, end }, "reading the peer's Kafka was interrupted");
+    this.pauseMs = this.joined ? FIRST_PAUSE_MS : Math.min(this.pauseMs * 2, MAX_PAUSE_MS);
+    if (end === 'silent-join') this.joinSilenceMs = Math.min(this.joinSilenceMs * 2, MAX_JOIN_SILENCE_MS);
+    this.joined = false;
+  }
+
+  private onJoined(seek: Seek, tookMs: number | undefined): void {
+    if (!this.joined) this.logger.info({ peer: this.options.peer, generation: this.generations }, "reading the peer's Kafka");
+    this.joined = true;
+    if (tookMs !== undefined) this.joinSilenceMs = Math.min(Math.max(SILENCE_MS, 2 * tookMs), MAX_JOIN_SILENCE_MS);
+    for (const stream of STREAMS) {
+      for (let partition = 0; partition < PARTITIONS; partition += 1) {
+        const offset = this.applier.nextOffset(this.options.peer, stream, partition);
+        if (offset !== undefined) seek(topicOf(stream), partition, offset);
+      }
+    }
+  }
+
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, pause } = payload;
+    const stream = streamOf(batch.topic);
+    if (stream === undefined) this.takeHeartbeat(batch.messages.at(-1)?.value ?? null);
+    else {
+      const held = await this.takeBatch(stream, payload);
+      // Not resolved, so that it is fetched again; meanwhile the other partitions go on.
+      if (held !== undefined) {
+        const resume = pause();
+        void held.freeAfterMs.then((ms) => setTimeout(resume, ms));
+        return;
+      }
+    }
+    resolveOffset(batch.lastOffset());
+  }
+
+  /** undefined when the batch is done with; else its partition is to be held, and given again so many ms after the promise. */
+  private async takeBatch(stream: StreamName, { batch }: EachBatchPayload): Promise<{ freeAfterMs: Promise<number> } | undefined> {
+    const { peer } = this.options;
+    const incoming = batch.messages.map(({ value, offset }) => ({ bytes: value ?? Buffer.alloc(0), offset: Number(offset) }));
+    try {
+      const gapAt = await this.applier.feed(peer, stream, batch.partition, incoming);
+      if (this.waiting) this.logger.info({ peer }, 'events are applied again');
+      this.waiting = false;
+      if (gapAt === undefined) return undefined;
+      this.logger.warn({ peer, stream, partition: batch.partition, gapAt }, "numbers are missing in the peer's Kafka; pulling them");
+      return { freeAfterMs: this.applier.fillGap(peer, stream, batch.partition, gapAt) };
+    } catch (error) {
+      if (!this.waiting) this.logger.warn({ err: error, peer, stream, partition: batch.partition }, 'events can not be applied now; they wait in Kafka');
+      this.waiting = true;
+      return { freeAfterMs: Promise.resolve(HOLD_MS) };
+    }
+  }
+
+  /** Only the newest of a batch says anything; one that can't be read is none. */
+  private takeHeartbeat(value: Buffer | null): void {
+    const heartbeat = value === null ? undefined : decodeHeartbeat(value);
+    if (heartbeat?.region === this.options.peer) this.onHeartbeat(this.options.peer, heartbeat);
+  }
+
+  private async readTls(): Promise<BrokerTls | undefined> {
+    const { tls, peer } = this.options;
+    if (tls === undefined) return undefined;
+    const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map((file) => readFile(file, 'utf8')));
+    return { ca: ca!, cert: cert!, key: key!, servername: peer };
+  }
+}

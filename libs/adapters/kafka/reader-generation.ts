@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { Consumer, EachBatchPayload, KafkaConfig } from 'kafkajs';
+import type { Logger } from 'pino';
+import { STREAMS } from '#kernel/wire';
+import { type BrokerTls, Kafka, TrackedSockets, kafkaLogs, logLevel, withDeadline } from './connection.js';
+import { HEARTBEATS_TOPIC, topicOf } from './topics.js';
+
+/** The settings of readers across the link, from recovery.md, "kafkajs between regions", where they were measured. */
+const CONNECTION_TIMEOUT_MS = 1_000;
+const REQUEST_TIMEOUT_MS = 1_500;
+const MAX_WAIT_MS = 400;
+const SESSION_TIMEOUT_MS = 6_000;
+const REBALANCE_TIMEOUT_MS = 2_000;
+const HEARTBEAT_INTERVAL_MS = 1_000;
+const RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 300, restartOnFailure: async () => false };
+/** From hot-paths.md, "catch-up of accounts". */
+const MAX_BYTES_PER_PARTITION = 1_024 * 1_024;
+const MAX_BYTES = 8 * 1_024 * 1_024;
+const PARTITIONS_AT_ONCE = 4;
+/** How often silence is measured, and the most that one look counts, so that a stall of this process is not silence. */
+const WATCH_MS = 100;
+const WATCH_COUNTS_MS = 200;
+/** Longest wait for a stopping consumer to leave its group; its sockets are destroyed then anyway. */
+const LEAVE_MS = 1_000;
+
+export interface GenerationOptions {
+  readonly region: string;
+  readonly peer: string;
+  readonly brokers: readonly string[];
+  readonly tls: BrokerTls | undefined;
+  /** Silence, in ms, after which the generation ends; while a join is awaited, `joinSilenceMs`. */
+  readonly silenceMs: number;
+  readonly joinSilenceMs: number;
+}
+
+export type Seek = (topic: string, partition: number, offset: number) => void;
+
+export interface GenerationEvents {
+  /** A broker answered. */
+  answered(): void;
+  /** The group was joined, the first time after `tookMs`: here the offsets are given, by `seek`. */
+  joined(seek: Seek, tookMs: number | undefined): void;
+  /** One batch; must not throw, and resolves its offsets itself. */
+  batch(payload: EachBatchPayload): Promise<void>;
+}
+
+/** Why a generation ended. `silent-join`: the broker had answered, then the join was not answered in time. */
+export type GenerationEnd = 'stopped' | 'silent' | 'silent-join' | 'failed';
+
+/**
+ * One kafkajs client with a group id of its own, and its watchdog. kafkajs can't be assigned partitions without a group;
+ * the group here has one member and keeps no offsets: they are ours, given after each join. A fixed id would make the
+ * next generation wait for this one's ghost. At the first doubt the whole client is thrown away.
+ */
+export class ReaderGeneration {
+  readonly groupId: string;
+  private readonly sockets = new TrackedSockets();
+  private readonly consumer: Consumer;
+  private ended: GenerationEnd | undefined;
+  private end!: (why: GenerationEnd) => void;
+  private silenceMs = 0;
+  private lookedAt = performance.now();
+  private working = 0;
+  private joining: number | undefined;
+
+  constructor(
+    private readonly options: GenerationOptions,
+    private readonly events: GenerationEvents,
+    private readonly logger: Logger,
+  ) {
+    this.groupId = `homeward.${options.region}.${randomBytes(9).toString('base64url')}`;
+    this.consumer = new Kafka(this.clientConfig()).consumer({
+      groupId: this.groupId,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      maxBytes: MAX_BYTES,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+    });
+  }
+
+  /** False once the generation has ended: what still arrives from it is ignored. */
+  get alive(): boolean {
+    return this.ended === undefined;
+  }
+
+  /** Reads until it fails, falls silent or is stopped; never throws. */
+  async run(): Promise<GenerationEnd> {
+    const over = new Promise<GenerationEnd>((resolve) => (this.end = resolve));
+    const watch = setInterval(() => this.look(), WATCH_MS);
+    this.listen();
+    this.read().catch((error: unknown) => this.fail(error));
+    this.ended = await over;
+    clearInterval(watch);
+    if (this.ended === 'stopped') await withDeadline(this.consumer.disconnect(), LEAVE_MS, 'leaving the group').catch(() => undefined);
+    this.sockets.destroy();
+    this.consumer.disconnect().catch(() => undefined);
+    return this.ended;
+  }
+
+  stop(): void {
+    this.end?.('stopped');
+  }
+
+  private async read(): Promise<void> {
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topics: STREAMS.map(topicOf), fromBeginning: true });
+    await this.consumer.subscribe({ topics: [HEARTBEATS_TOPIC], fromBeginning: false });
+    this.joining = performance.now();
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+      eachBatch: (payload) => this.onBatch(payload),
+    });
+  }
+
+  private listen(): void {
+    const { consumer, events } = this;
+    consumer.on(consumer.events.REQUEST, () => {
+      this.silenceMs = 0;
+      if (this.alive) events.answered();
+    });
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      const tookMs = this.joining === undefined ? undefined : performance.now() - this.joining;
+      this.joining = undefined;
+      // kafkajs forgets its offsets at every join, so they are given at every join, before the first fetch.
+      events.joined((topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }), tookMs);
+    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.fail(payload.error));
+  }
+
+  /** While batches are worked on nothing is asked of the broker, so that time is not silence. */
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    if (!this.alive) return;
+    this.working += 1;
+    try {
+      await this.events.batch(payload);
+    } finally {
+      this.working -= 1;
+      this.silenceMs = 0;
+    }
+  }
+
+  private look(): void {
+    const now = performance.now();
+    const passedMs = Math.min(now - this.lookedAt, WATCH_COUNTS_MS);
+    this.lookedAt = now;
+    if (this.working > 0) return;
+    this.silenceMs += passedMs;
+    const joining = this.joining !== undefined;
+    if (this.silenceMs > (joining ? this.options.joinSilenceMs : this.options.silenceMs)) this.end(joining ? 'silent-join' : 'silent');
+  }
+
+  private fail(error: unknown): void {
+    if (this.alive) this.logger.debug({ err: error, peer: this.options.peer }, "reading the peer's Kafka failed");
+    this.end('failed');
+  }
+
+  private clientConfig(): KafkaConfig {
+    const { region, brokers, tls } = this.options;
+    const { restartOnFailure: _, ...retry } = RETRY;
+    return {
+      clientId: `homeward-${region}`,
+      brokers: [...brokers],
+      ssl: tls === undefined ? false : { ...tls },
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      retry,
+      socketFactory: this.sockets.factory,
+      logLevel: logLevel.WARN,
+      logCreator: kafkaLogs(this.logger),
+    };
+  }
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { Clock } from '#kernel/clock';
+import type { RegionConfig } from '#kernel/config';
+import type { HeartbeatAnswer } from '#kernel/wire';
+import { Peer } from './peer.js';
+
+/** All peers of this region, by name. */
+export class Peers {
+  readonly id = 'peers';
+  private readonly byName: ReadonlyMap<string, Peer>;
+  private readonly answered: ((peer: Peer, answer: HeartbeatAnswer) => void)[] = [];
+
+  constructor(config: RegionConfig, clock: Clock, logger: Logger) {
+    const tls = { ca: readFileSync(config.tls.caFile), cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) };
+    const tell = (peer: Peer, answer: HeartbeatAnswer): void => this.answered.forEach((fn) => fn(peer, answer));
+    this.byName = new Map(config.peers.map(({ name, url }) => [name, new Peer({ name, url, own: config.region, tls }, clock, logger, tell)]));
+  }
+
+  /** Calls `fn` with each heartbeat that a peer answered. To be called before `run`. */
+  onAnswer(fn: (peer: Peer, answer: HeartbeatAnswer) => void): void {
+    this.answered.push(fn);
+  }
+
+  run(): void {
+    for (const peer of this.all) peer.run();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map((peer) => peer.stop()));
+  }
+
+  get all(): Peer[] {
+    return [...this.byName.values()];
+  }
+
+  find(name: string): Peer | undefined {
+    return this.byName.get(name);
+  }
+}

@@ -1,0 +1,203 @@
+import { DataSource } from 'typeorm';
+import type { Pool, PoolClient } from 'pg';
+import type { Logger } from 'pino';
+import { limits } from '#kernel/config';
+import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, isRefusal, isStatementError } from './errors.js';
+import { Listener } from './listener.js';
+import { WrongRegionError, prepareSchema } from './schema.js';
+import { migrations } from './migrations/index.js';
+
+/** A statement with a name is prepared once per connection (hot-paths: TypeORM's own query() can not name statements). */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The only thing that can write; it exists inside `Database.transact` alone. */
+export interface Transaction {
+  query<R>(statement: Statement | string, values?: unknown[]): Promise<R[]>;
+}
+
+/** How often a start that found no database tries again. */
+const START_RETRY_MS = 500;
+
+/**
+ * The own PostgreSQL: TypeORM holds the connection pool and the migrations, statements go through the pool beneath it.
+ * Survives the loss and return of the server without a restart: a lost connection is thrown away, the next call makes one.
+ */
+export class Database {
+  readonly id = 'database';
+  readonly listener: Listener;
+  private readonly source: DataSource;
+  private readonly onReady: (() => void)[] = [];
+  private prepared = false;
+  private stopping = false;
+  private starting: Promise<void> | undefined;
+
+  constructor(
+    private readonly options: { url: string; region: string; pool?: number },
+    private readonly logger: Logger,
+  ) {
+    this.listener = new Listener(options.url, logger);
+    this.source = new DataSource({
+      type: 'postgres',
+      url: options.url,
+      synchronize: false,
+      migrations,
+      migrationsTransactionMode: 'each',
+      logging: false,
+      invalidWhereValuesBehavior: { null: 'throw', undefined: 'throw' },
+      applicationName: `homeward-${options.region}`,
+      poolErrorHandler: (error: unknown) => this.logger.debug({ err: error }, 'an idle database connection was lost'),
+      extra: {
+        max: options.pool ?? limits.databasePool,
+        connectionTimeoutMillis: limits.databaseConnectMs,
+        query_timeout: limits.databaseStatementMs,
+        statement_timeout: limits.databaseStatementMs,
+        idle_in_transaction_session_timeout: limits.databaseBatchMs,
+        keepAlive: true,
+      },
+    });
+  }
+
+  /** True once connected and migrated; stays true while the server is away, since its schema does not leave with it. */
+  get ready(): boolean {
+    return this.prepared;
+  }
+
+  /** Runs `fn` when the schema is there: now, or later. */
+  whenReady(fn: () => void): void {
+    if (this.prepared) fn();
+    else this.onReady.push(fn);
+  }
+
+  /** Starts connecting and migrating, and goes on until it has worked; does not wait for it. */
+  run(): void {
+    this.starting = this.start();
+    this.listener.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.starting;
+    await this.listener.stop();
+    if (this.source.isInitialized) await this.source.destroy();
+  }
+
+  /**
+   * One reading statement on a connection of its own.
+   * @throws DatabaseUnavailableError when the server can not be asked or does not answer in time
+   */
+  async query<R>(statement: Statement | string, values: unknown[] = []): Promise<R[]> {
+    try {
+      return await this.once<R>(statement, values);
+    } catch (error) {
+      if (error instanceof DatabaseOutcomeUnknownError) throw new DatabaseUnavailableError({ cause: error.cause });
+      throw error;
+    }
+  }
+
+  /**
+   * One statement that writes, its own transaction.
+   * @throws DatabaseUnavailableError when certainly nothing was done, DatabaseOutcomeUnknownError when it may have been
+   */
+  write<R>(statement: Statement | string, values: unknown[] = []): Promise<R[]> {
+    return this.once<R>(statement, values);
+  }
+
+  /**
+   * BEGIN, `fn`, COMMIT; ROLLBACK where `fn` throws.
+   * @param limitMs longest statement within it
+   * @throws what `fn` throws; DatabaseUnavailableError; DatabaseOutcomeUnknownError when COMMIT was not answered
+   */
+  async transact<T>(fn: (tx: Transaction) => Promise<T>, limitMs: number = limits.databaseStatementMs): Promise<T> {
+    const client = await this.checkOut();
+    let committing = false;
+    try {
+      await client.query('BEGIN');
+      if (limitMs !== limits.databaseStatementMs) await client.query(`SET LOCAL statement_timeout = ${Math.trunc(limitMs)}`);
+      const tx: Transaction = { query: async <R>(statement: Statement | string, values: unknown[] = []) => (await client.query(asConfig(statement, values, limitMs))).rows as R[] };
+      const result = await fn(tx);
+      committing = true;
+      await client.query('COMMIT');
+      client.release();
+      return result;
+    } catch (error) {
+      throw await this.giveUp(client, error, committing);
+    }
+  }
+
+  private async once<R>(statement: Statement | string, values: unknown[]): Promise<R[]> {
+    const client = await this.checkOut();
+    try {
+      const { rows } = await client.query(asConfig(statement, values));
+      client.release();
+      return rows as R[];
+    } catch (error) {
+      if (isStatementError(error) && !isRefusal(error)) {
+        client.release();
+        throw error;
+      }
+      client.release(true);
+      throw isStatementError(error) ? new DatabaseUnavailableError({ cause: error }) : new DatabaseOutcomeUnknownError({ cause: error });
+    }
+  }
+
+  /** Ends a failed transaction: rolled back where the server still answers, else the connection is thrown away. */
+  private async giveUp(client: PoolClient, error: unknown, committing: boolean): Promise<unknown> {
+    const lost = isLost(error);
+    if (!lost) {
+      const rolledBack = await client.query('ROLLBACK').then(
+        () => true,
+        () => false,
+      );
+      client.release(!rolledBack);
+      return isStatementError(error) && isRefusal(error) ? new DatabaseUnavailableError({ cause: error }) : error;
+    }
+    client.release(true);
+    return committing ? new DatabaseOutcomeUnknownError({ cause: error }) : new DatabaseUnavailableError({ cause: error });
+  }
+
+  private async checkOut(): Promise<PoolClient> {
+    if (!this.prepared) throw new DatabaseUnavailableError();
+    try {
+      return await pool(this.source).connect();
+    } catch (error) {
+      throw new DatabaseUnavailableError({ cause: error });
+    }
+  }
+
+  private async start(): Promise<void> {
+    for (let attempt = 0; !this.stopping; attempt += 1) {
+      try {
+        if (!this.source.isInitialized) await this.source.initialize();
+        await prepareSchema(this.source, this.options);
+        this.prepared = true;
+        this.logger.info('the database is connected and migrated');
+        for (const fn of this.onReady.splice(0)) fn();
+        return;
+      } catch (error) {
+        if (error instanceof WrongRegionError) throw error;
+        if (attempt % 20 === 0) this.logger.warn({ err: error }, 'the database is not ready yet');
+        await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+      }
+    }
+  }
+}
+
+/** The pool beneath TypeORM: prepared statements are four to eight times as fast there (hot-paths, "Traps"). */
+function pool(source: DataSource): Pool {
+  return (source.driver as unknown as { master: Pool }).master;
+}
+
+function asConfig(statement: Statement | string, values: unknown[], limitMs: number = limits.databaseStatementMs) {
+  const query = typeof statement === 'string' ? { text: statement } : { name: statement.name, text: statement.text };
+  return { ...query, values, query_timeout: limitMs };
+}
+
+/** Errors of the connection itself: pg gives them a system code or one of its own sentences, never a SQLSTATE. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof Error) || isStatementError(error)) return false;
+  if ('code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code)) return true;
+  return /Connection terminated|Query read timeout|not queryable|Client was closed|connection error/i.test(error.message);
+}

@@ -1,0 +1,4 @@
+import { Initial1795000000000 } from './1795000000000-initial.js';
+
+/** In order of their time stamps. A migration that has been released is never changed. */
+export const migrations = [Initial1795000000000];

@@ -1,0 +1,1 @@
+export { RedisStore, type RedisScript } from './redis-store.js';

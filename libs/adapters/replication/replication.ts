@@ -1,0 +1,99 @@
+import type { Logger } from 'pino';
+import type { Clock } from '#kernel/clock';
+import { PUBLISHED_TABLES, slotOf } from './names.js';
+import type { OwnDatabase } from './own-database.js';
+import { PeerDatabase, type TlsFiles } from './peer-database.js';
+import { OwnPublication, type PublicationState } from './publication.js';
+import { ReplicationSetup } from './setup.js';
+import { peerStatus, type PeerReplicationStatus } from './status.js';
+import { pause, timings } from './timings.js';
+import { ReplicationWatch } from './watch.js';
+
+export interface ReplicationOptions {
+  readonly region: string;
+  /** `conninfo`: how the own server's apply worker, and this process, reach the peer's PostgreSQL. */
+  readonly peers: readonly { readonly name: string; readonly conninfo: string }[];
+  /** This region's PEM files, for this process's own connections to peers; absent only without TLS. */
+  readonly tls?: TlsFiles;
+  readonly database: OwnDatabase;
+  readonly ownDatabaseUrl: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tables?: readonly string[];
+}
+
+/**
+ * Logical replication between this region and its peers, set up, watched and mended for as long as it runs. Several
+ * processes of a region may run it: one of them mends, all of them tell.
+ */
+export class Replication {
+  readonly id = 'replication';
+  private readonly publication: OwnPublication;
+  private readonly setups: ReadonlyMap<string, ReplicationSetup>;
+  private readonly watch: ReplicationWatch;
+  private readonly stopping = new AbortController();
+  private publicationState: PublicationState = { state: 'unknown' };
+  private running: Promise<void> | undefined;
+
+  /** @throws ConninfoError where a peer's connection string can not be used */
+  constructor(private readonly options: ReplicationOptions) {
+    const { region, database, ownDatabaseUrl, clock, logger, tables = PUBLISHED_TABLES } = options;
+    const peers = options.peers.map(({ name }) => name);
+    this.publication = new OwnPublication({ region, peers, tables, database, logger });
+    this.setups = new Map(
+      options.peers.map(({ name, conninfo }) => [
+        name,
+        new ReplicationSetup({ region, peer: name, database: new PeerDatabase(conninfo, options.tls), ownDatabaseUrl, tables, logger, monoMs: () => clock.monoMs() }),
+      ]),
+    );
+    this.watch = new ReplicationWatch({ region, peers, database, clock, logger, patience: (peer) => this.setups.get(peer)?.patience });
+  }
+
+  /** Starts the loops and does not wait for them; they bear a database that isn't there yet. */
+  run(): void {
+    this.running ??= this.publish();
+    this.watch.run();
+    for (const setup of this.setups.values()) setup.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all([this.watch.stop(), this.running, ...[...this.setups.values()].map((setup) => setup.stop())]);
+  }
+
+  /** One entry per configured peer, from what the loops saw last; asks nobody. */
+  status(): PeerReplicationStatus[] {
+    const now = this.options.clock.monoMs();
+    return [...this.setups].map(([peer, setup]) => {
+      const slot = this.watch.slots.find(({ name }) => name === slotOf(this.options.region, peer));
+      const { lookedAtMono, workersEnded } = this.watch;
+      return peerStatus(peer, setup.known, { history: this.watch.history(peer), slot, workersEnded: workersEnded.get(peer) ?? 0, lookedAtMono }, now);
+    });
+  }
+
+  /** The own publication, and what bears our names and belongs to no configured peer: reported, never dropped. */
+  ownStatus(): { publication: PublicationState; leftovers: readonly string[]; lookedAgoMs: number } {
+    return { publication: this.publicationState, leftovers: this.watch.leftovers(), lookedAgoMs: this.options.clock.monoMs() - this.watch.lookedAtMono };
+  }
+
+  /**
+   * Copies the peer's rows anew, as an operator or an audit asks: after a difference, or once a peer whose server was
+   * replaced has its own rows back. False where there is no such peer.
+   */
+  askForCopy(peer: string): boolean {
+    const setup = this.setups.get(peer);
+    setup?.askForCopy();
+    return setup !== undefined;
+  }
+
+  private async publish(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        this.publicationState = await this.publication.mend();
+      } catch (error) {
+        this.options.logger.debug({ err: error }, 'the publication could not be compared');
+      }
+      await pause(timings.compareEveryMs, this.stopping.signal);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { Database } from '#adapters/postgres';
+import { type Deadline, type Peer, type Peers, forwardWrite } from '#adapters/peer-client';
+import { limits } from '#kernel/config';
+import { newId } from '#kernel/ids';
+import { HomeUnavailableError, OutcomeUnknownError } from '#kernel/problems';
+import type { Logger } from '#kernel/telemetry';
+import type { Routes } from '../routes/index.js';
+import type { Account } from './account.js';
+import type { CreateAccount, Registered, Registration } from './create-account.js';
+import { isConsistent, keepAccount } from './keep-account.js';
+
+/** What travels to the home. */
+export interface ForwardedRegistration extends Registration {
+  readonly deadline: Deadline;
+}
+
+/** Registration as a client asks for it, in any region: decided at the home, kept here at once. */
+export class Register {
+  constructor(
+    private readonly own: string,
+    private readonly routes: Routes,
+    private readonly createAccount: CreateAccount,
+    private readonly peers: Peers,
+    private readonly database: Database,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * @param asked with a normalised identifier; `key` is the client's own
+   * @throws what CreateAccount throws; HomeUnavailableError (certainly not done), OutcomeUnknownError
+   */
+  async register(asked: Registration): Promise<Registered & { read: 'local' | 'second' }> {
+    const { slot, home } = this.routes.route(asked.identifier);
+    if (this.routes.disputed(slot)) throw new HomeUnavailableError(home);
+    const key = asked.key === undefined ? undefined : `client:${asked.key}`;
+    if (home === this.own) return { ...(await this.createAccount.create({ ...asked, key }, () => true)), read: 'local' };
+    const peer = this.peers.find(home);
+    if (peer === undefined) throw new HomeUnavailableError(home);
+    // Without the client's key the retry of a dead connection still has to be the same registration.
+    return { ...(await this.forward(peer, { ...asked, key: key ?? `forward:${newId()}` })), read: 'second' };
+  }
+
+  private async forward(peer: Peer, registration: Registration): Promise<Registered> {
+    const answer = await forwardWrite<{ account: Account; created: boolean }>(peer, '/peer/v1/accounts', (deadline) => ({ ...registration, deadline }), limits.writeBudgetMs);
+    if (!isConsistent(answer.account, peer.name)) throw new OutcomeUnknownError(peer.name);
+    await keepAccount(this.database, answer.account).catch((error: unknown) =>
+      this.logger.warn({ err: error, account: answer.account.id }, 'a registered account could not be kept here yet; it comes over Kafka'));
+    return answer;
+  }
+}

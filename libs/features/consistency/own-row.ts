@@ -1,0 +1,40 @@
+import type { Database } from '#adapters/postgres';
+
+/** Rows of this region that a peer may ask for when its copy is too old: the writer always has the newest. */
+export interface ProfileRowAnswer {
+  readonly version: number;
+  readonly fields: Record<string, { s: number; v?: string }>;
+}
+export interface SignoutRowAnswer {
+  readonly version: number;
+  readonly counter: number;
+  /** Whether the session that was asked about has been ended in this region. */
+  readonly ended: boolean;
+}
+
+const PROFILE = { name: 'own-profile', text: 'SELECT version, fields FROM profile WHERE region = $1 AND account = $2' };
+const SIGNOUT = {
+  name: 'own-signout',
+  text: `SELECT COALESCE((SELECT version FROM signout WHERE region = $1 AND account = $2), 0) AS version,
+                COALESCE((SELECT counter FROM signout WHERE region = $1 AND account = $2), 0) AS counter,
+                EXISTS (SELECT 1 FROM ended_session WHERE region = $1 AND session_hash = $3) AS ended`,
+};
+
+/** The writer's side of a second read of its own rows, from local data only. */
+export class OwnRows {
+  constructor(
+    private readonly database: Database,
+    private readonly own: string,
+  ) {}
+
+  async profile(account: string): Promise<ProfileRowAnswer> {
+    const [row] = await this.database.query<{ version: string; fields: ProfileRowAnswer['fields'] }>(PROFILE, [this.own, account]);
+    return row === undefined ? { version: 0, fields: {} } : { version: Number(row.version), fields: row.fields };
+  }
+
+  /** @param sessionHash base64url */
+  async signout(account: string, sessionHash: string): Promise<SignoutRowAnswer> {
+    const [row] = await this.database.query<{ version: string; counter: string; ended: boolean }>(SIGNOUT, [this.own, account, Buffer.from(sessionHash, 'base64url')]);
+    return { version: Number(row!.version), counter: Number(row!.counter), ended: row!.ended };
+  }
+}

@@ -1,0 +1,1 @@
+export { Degradation } from './degradation.js';

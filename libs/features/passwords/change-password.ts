@@ -1,0 +1,60 @@
+import { type Deadline, type Peers, forwardWrite } from '#adapters/peer-client';
+import type { Database } from '#adapters/postgres';
+import { limits } from '#kernel/config';
+import { newId } from '#kernel/ids';
+import { HomeUnavailableError } from '#kernel/problems';
+import type { Logger } from '#kernel/telemetry';
+import type { Attempts } from '../attempts/index.js';
+import { raiseEpochs } from './epoch-effect.js';
+import type { PasswordChange, PasswordChanged, SetPassword } from './set-password.js';
+
+/** What travels to the home. */
+export interface ForwardedPasswordChange extends PasswordChange {
+  readonly deadline: Deadline;
+}
+
+/** A change of password as a client asks for it, in any region: decided at the home, its epoch kept here at once. */
+export class ChangePassword {
+  constructor(
+    private readonly own: string,
+    private readonly setPassword: SetPassword,
+    private readonly peers: Peers,
+    private readonly database: Database,
+    private readonly attempts: Attempts,
+    private readonly raised: () => Promise<void>,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * A wrong current password is an attempt like a sign-in's.
+   * @throws what SetPassword throws; TooManyAttemptsError; HomeUnavailableError (certainly not done), OutcomeUnknownError
+   */
+  change(asked: PasswordChange, by: { home: string; identifier: string; address: string }): Promise<PasswordChanged> {
+    return this.attempts.guard({ identifier: by.identifier, address: by.address }, () => this.changeAt(by.home, asked));
+  }
+
+  private async changeAt(home: string, asked: PasswordChange): Promise<PasswordChanged> {
+    const key = asked.key === undefined ? undefined : `client:${asked.key}`;
+    if (home === this.own) {
+      const changed = await this.setPassword.change({ ...asked, key }, () => true);
+      await this.raised();
+      return changed;
+    }
+    const peer = this.peers.find(home);
+    if (peer === undefined) throw new HomeUnavailableError(home);
+    const forwarded = { ...asked, key: key ?? `forward:${newId()}` };
+    const changed = await forwardWrite<PasswordChanged>(peer, '/peer/v1/passwords', (deadline) => ({ ...forwarded, deadline }), limits.writeBudgetMs);
+    await this.keepEpoch(asked, changed);
+    return changed;
+  }
+
+  /** The asking region need not wait for Kafka to end the other sessions here. */
+  private async keepEpoch({ account, session }: PasswordChange, { epoch }: PasswordChanged): Promise<void> {
+    try {
+      await this.database.transact((tx) => raiseEpochs(tx, [{ account, epoch, keep: session.hash }]));
+      await this.raised();
+    } catch (error) {
+      this.logger.warn({ err: error, account }, 'a credential epoch could not be kept here yet; it comes over Kafka');
+    }
+  }
+}

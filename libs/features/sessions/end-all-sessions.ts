@@ -1,0 +1,69 @@
+import type { Database } from '#adapters/postgres';
+import type { Clock } from '#kernel/clock';
+import { type SessionIds, uuidToBytes } from '#kernel/ids';
+import { SessionInvalidError, SessionOriginUnavailableError, UnavailableError } from '#kernel/problems';
+import { slotOfBytes } from '#kernel/routing';
+import type { Logger } from '#kernel/telemetry';
+import type { CheckSession } from './check-session.js';
+import type { SignedOut } from './end-session.js';
+import type { KnownEndings } from './known-endings.js';
+import type { SessionPeers } from './peers.js';
+import type { SessionFeeder } from './session-feeder.js';
+
+const END_ALL = {
+  name: 'end-all-sessions',
+  text: `
+  WITH pending AS (INSERT INTO redis_pending (account) VALUES ($3))
+  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $2, $3, 1, 1)
+  ON CONFLICT (region, account) DO UPDATE SET counter = mine.counter + 1, version = mine.version + 1
+  RETURNING counter, version`,
+};
+
+/** Signs an account out everywhere: this region's counter rises, and each session that did not know it has ended. */
+export class EndAllSessions {
+  constructor(
+    private readonly own: string,
+    private readonly regions: readonly string[],
+    /** A session's life in ms. */
+    private readonly lifeMs: number,
+    private readonly ids: SessionIds,
+    private readonly clock: Pick<Clock, 'wallMs'>,
+    private readonly checkSession: Pick<CheckSession, 'check'>,
+    private readonly known: KnownEndings,
+    private readonly database: Pick<Database, 'write'>,
+    private readonly feeder: Pick<SessionFeeder, 'raiseNow'>,
+    private readonly peers: SessionPeers,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * All dead here when this returns; every peer is told meanwhile and hears of it by replication too.
+   * @param token of any session of the account
+   * @throws SessionInvalidError; DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   */
+  async end(token: string): Promise<SignedOut> {
+    const account = await this.accountOf(token);
+    const [row] = await this.database.write<{ counter: string; version: string }>(END_ALL, [this.own, slotOfBytes(uuidToBytes(account)), account]);
+    const counter = Number(row!.counter);
+    for (const region of this.regions) if (region !== this.own) this.tell(region, { account, counter });
+    await this.feeder.raiseNow(account, { epoch: 0, counters: { [this.own]: counter } });
+    return { account, version: Number(row!.version) };
+  }
+
+  /** Where the session can not be checked, its mac and what PostgreSQL knows must do: a sign-out is taken in every state. */
+  private async accountOf(token: string): Promise<string> {
+    try {
+      return (await this.checkSession.check(token)).account;
+    } catch (error) {
+      if (!(error instanceof SessionOriginUnavailableError || error instanceof UnavailableError)) throw error;
+    }
+    const id = this.ids.parse(token)!;
+    if (id.createdAtMs + this.lifeMs < this.clock.wallMs()) throw new SessionInvalidError();
+    if ((await this.known.ofSession(id.account, id.hash)).ended) throw new SessionInvalidError();
+    return id.account;
+  }
+
+  private tell(region: string, ending: { account: string; counter: number }): void {
+    this.peers.raise(region, ending).catch((error: unknown) => this.logger.debug({ err: error, peer: region }, 'a peer was not told of a sign-out everywhere'));
+  }
+}

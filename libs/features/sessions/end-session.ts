@@ -1,0 +1,74 @@
+import type { Database } from '#adapters/postgres';
+import type { Clock } from '#kernel/clock';
+import { type SessionIds, uuidToBytes } from '#kernel/ids';
+import { SessionInvalidError } from '#kernel/problems';
+import { slotOfBytes } from '#kernel/routing';
+import type { Logger } from '#kernel/telemetry';
+import type { SessionPeers } from './peers.js';
+import type { SessionFeeder } from './session-feeder.js';
+import { ENDING_SLACK_MS } from './session-store.js';
+
+/** What a sign-out tells its caller: whose, and the version of this region's sign-out row for the consistency token. */
+export interface SignedOut {
+  readonly account: string;
+  /** Undefined when the session had expired by itself and nothing was written. */
+  readonly version?: number;
+}
+
+const END = {
+  name: 'end-session',
+  text: `
+  WITH ended AS (
+    INSERT INTO ended_session (region, slot, session_hash, expires_at) VALUES ($1, $2, $3, to_timestamp($4::float8 / 1000)) ON CONFLICT DO NOTHING),
+  pending AS (
+    INSERT INTO redis_pending (session_hash, expires_at) VALUES ($3, to_timestamp($4::float8 / 1000)))
+  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $5, $6, 0, 1)
+  ON CONFLICT (region, account) DO UPDATE SET version = mine.version + 1
+  RETURNING version`,
+};
+
+/**
+ * Signs one session out. It needs the token alone (account and creation time are in its id), so it works with the origin
+ * unreachable and with Redis gone; it may be repeated.
+ */
+export class EndSession {
+  private readonly regions: ReadonlySet<string>;
+
+  constructor(
+    private readonly own: string,
+    regions: readonly string[],
+    /** A session's life in ms. */
+    private readonly lifeMs: number,
+    private readonly ids: SessionIds,
+    private readonly clock: Pick<Clock, 'wallMs'>,
+    private readonly database: Pick<Database, 'write'>,
+    private readonly feeder: Pick<SessionFeeder, 'endNow'>,
+    private readonly peers: SessionPeers,
+    private readonly logger: Logger,
+  ) {
+    this.regions = new Set(regions);
+  }
+
+  /**
+   * Dead here when this returns; the origin is told meanwhile, the others hear of it by replication.
+   * @throws SessionInvalidError for a token that no region made; DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   */
+  async end(token: string): Promise<SignedOut> {
+    const id = this.ids.parse(token);
+    if (id === undefined || !this.regions.has(id.region)) throw new SessionInvalidError();
+    const expiresAtMs = id.createdAtMs + this.lifeMs;
+    if (expiresAtMs + ENDING_SLACK_MS < this.clock.wallMs()) return { account: id.account };
+    const [row] = await this.database.write<{ version: string }>(END, [
+      this.own, slotOfBytes(id.hash), id.hash, expiresAtMs, slotOfBytes(uuidToBytes(id.account)), id.account,
+    ]);
+    const hash = id.hash.toString('base64url');
+    if (id.region !== this.own) this.tell(id.region, { hash, expiresAtMs });
+    await this.feeder.endNow(hash, expiresAtMs);
+    return { account: id.account, version: Number(row!.version) };
+  }
+
+  /** Not waited for: replication tells it too. Other peers need not hear it, what they have cached ends within seconds. */
+  private tell(origin: string, ending: { hash: string; expiresAtMs: number }): void {
+    this.peers.end(origin, ending).catch((error: unknown) => this.logger.debug({ err: error, origin }, 'the origin was not told of a sign-out'));
+  }
+}

@@ -1,0 +1,16 @@
+export { ApplyPeerEnding } from './apply-peer-ending.js';
+export { CheckSession } from './check-session.js';
+export { CreateSession, type CreatedSession, type SessionRequest } from './create-session.js';
+export { sessionStillGood, type KnownFacts, type SessionFacts } from './decide.js';
+export { EndAllSessions } from './end-all-sessions.js';
+export { EndSession, type SignedOut } from './end-session.js';
+export { SupersededError } from './errors.js';
+export { KnownEndings } from './known-endings.js';
+export type { OriginAnswer, OriginSession, SessionPeers } from './peers.js';
+export { SessionPeersOverHttp } from './peers-over-http.js';
+export { ReadSessionForPeer } from './read-session-for-peer.js';
+export { SESSION_SCRIPTS } from './scripts.js';
+export { SessionFeeder } from './session-feeder.js';
+export { SessionJanitor } from './session-janitor.js';
+export { SessionStore, type Raised } from './session-store.js';
+export { CheckedSession, type SessionAnswer, type SessionParts } from './session-text.js';

@@ -1,0 +1,167 @@
+import type { HashQueue } from '#adapters/hashing';
+import type { Peers } from '#adapters/peer-client';
+import type { Database } from '#adapters/postgres';
+import { limits } from '#kernel/config';
+import type { ConsistencyVersions } from '#kernel/ids';
+import { HomeUnavailableError, InvalidCredentialsError, OverloadedError } from '#kernel/problems';
+import type { Logger } from '#kernel/telemetry';
+import { type AccountView, type CredentialReader, type Credentials, type SecondReadAnswer, canonicalPassword, isConsistent, keepAccount } from '../accounts/index.js';
+import type { Attempts, SecondReadBudget } from '../attempts/index.js';
+import type { SetPassword } from '../passwords/index.js';
+import type { Routes } from '../routes/index.js';
+import { type CreateSession, SupersededError } from '../sessions/index.js';
+import { type ChannelView, isFresh } from './freshness.js';
+
+/** A sign-in as asked here. */
+export interface SignInRequest {
+  /** Normalised. */
+  readonly identifier: string;
+  readonly password: string;
+  /** The client's address. */
+  readonly address: string;
+  readonly token?: ConsistencyVersions;
+}
+
+export interface SignedIn {
+  readonly token: string;
+  readonly expiresAt: string;
+  readonly assurance: 'full' | 'local';
+  readonly account: AccountView;
+  readonly read: 'local' | 'second';
+}
+
+/** Everything that sign-in calls. */
+export interface SignInParts {
+  readonly own: string;
+  readonly reader: CredentialReader;
+  readonly routes: Routes;
+  readonly hashing: HashQueue;
+  readonly peers: Peers;
+  readonly database: Database;
+  readonly attempts: Attempts;
+  readonly secondReads: SecondReadBudget;
+  readonly sessions: CreateSession;
+  readonly passwords: SetPassword;
+  readonly channels: ChannelView;
+  readonly logger: Logger;
+}
+
+/** Whose word a proof rests on: `home` answered for it, or what is known here was all there was. */
+interface Proof {
+  readonly credentials: Credentials;
+  readonly by: 'home' | 'here';
+}
+
+/** A password change or sign-out that meets a sign-in makes it look again, at most so often. */
+const ROUNDS = 3;
+
+/**
+ * Sign-in in any region (design, rule 8; contract, "What works when"). Right here is right; wrong is only said by the
+ * home or after its word; what can't be told is `home-unavailable`, whether the account is known or not. Each way to a
+ * refusal costs one hash, so that time tells nothing either.
+ */
+export class SignIn {
+  constructor(private readonly parts: SignInParts) {}
+
+  /** @throws InvalidCredentialsError, TooManyAttemptsError, HomeUnavailableError, OverloadedError, UnavailableError */
+  async signIn(request: SignInRequest): Promise<SignedIn> {
+    const canonical = { ...request, password: canonicalPassword(request.password) };
+    return this.parts.attempts.guard({ identifier: request.identifier, address: request.address }, (known) => this.enter(canonical, known));
+  }
+
+  private async enter(request: SignInRequest, preferred: boolean): Promise<SignedIn> {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const proof = await this.prove(request, preferred);
+      try {
+        return await this.openSession(proof);
+      } catch (error) {
+        if (!(error instanceof SupersededError)) throw error;
+      }
+    }
+    throw new OverloadedError('The credentials of this account are changing');
+  }
+
+  private async prove(request: SignInRequest, preferred: boolean): Promise<Proof> {
+    const here = await this.parts.reader.byIdentifier(request.identifier);
+    const home = here?.account.home ?? this.parts.routes.route(request.identifier).home;
+    if (home === this.parts.own) return this.proveAtHome(here, request, preferred);
+    if (here === undefined || !isTrusted(here, request.token)) return this.proveByHome(home, undefined, request, preferred);
+    if (await this.parts.hashing.verify(here.password!.hash, request.password, { preferred })) return { credentials: here, by: 'here' };
+    return this.proveByHome(home, here, request, preferred);
+  }
+
+  private async proveAtHome(here: Credentials | undefined, { password }: SignInRequest, preferred: boolean): Promise<Proof> {
+    if (!(await this.verify(here?.password?.hash, password, preferred))) throw new InvalidCredentialsError();
+    void this.parts.passwords.rehash(here!, password).catch((error: unknown) =>
+      this.parts.logger.warn({ err: error, account: here!.account.id }, 'a password hash could not be upgraded; the next sign-in tries again'));
+    return { credentials: here!, by: 'home' };
+  }
+
+  /**
+   * The second read: the home's word on this identifier, its password used once and not kept.
+   * @param refuted what is known here and did not match
+   */
+  private async proveByHome(home: string, refuted: Credentials | undefined, { identifier, password, address }: SignInRequest, preferred: boolean): Promise<Proof> {
+    const answer = await this.secondRead(home, identifier, address);
+    if (answer === undefined) {
+      // Unproven is not wrong; the hash makes an unknown account take the time of a known one.
+      if (refuted === undefined) await this.parts.hashing.verifyAgainstNothing(password, { preferred });
+      throw new HomeUnavailableError(home);
+    }
+    const credentials = answer.known ? answer.credentials : undefined;
+    if (credentials !== undefined) await this.keep(credentials, home);
+    const hash = credentials?.password?.hash;
+    const right = refuted !== undefined && hash === refuted.password!.hash ? false : await this.verifyUnlessDone(hash, refuted, password, preferred);
+    if (!right) throw new InvalidCredentialsError();
+    // Everybody may have been signed out here without the home knowing yet: the session is made after that.
+    const here = await this.parts.reader.byIdentifier(identifier);
+    return { credentials: { ...credentials!, counters: highest(credentials!.counters, here?.counters ?? {}) }, by: 'home' };
+  }
+
+  private async verifyUnlessDone(hash: string | undefined, refuted: Credentials | undefined, password: string, preferred: boolean): Promise<boolean> {
+    return hash === undefined && refuted !== undefined ? false : this.verify(hash, password, preferred);
+  }
+
+  /** @returns undefined where the home could not be asked: unreachable, or no answer within the budget */
+  private async secondRead(home: string, identifier: string, address: string): Promise<SecondReadAnswer | undefined> {
+    const peer = this.parts.peers.find(home);
+    if (peer === undefined || !peer.reachable('read')) return undefined;
+    const release = this.parts.secondReads.take({ identifier, address, peer: home });
+    try {
+      const outcome = await peer.call<SecondReadAnswer>('read', '/peer/v1/credentials', { identifier }, limits.readBudgetMs);
+      return outcome.kind === 'answered' && outcome.status === 200 ? outcome.body : undefined;
+    } finally {
+      release();
+    }
+  }
+
+  private async keep({ account }: Credentials, home: string): Promise<void> {
+    if (!isConsistent(account, home)) throw new HomeUnavailableError(home);
+    await keepAccount(this.parts.database, account).catch((error: unknown) =>
+      this.parts.logger.warn({ err: error, account: account.id }, 'an account from a second read could not be kept; it comes over Kafka'));
+  }
+
+  private verify(hash: string | undefined, password: string, preferred: boolean): Promise<boolean> {
+    const { hashing } = this.parts;
+    return hash === undefined ? hashing.verifyAgainstNothing(password, { preferred }).then(() => false) : hashing.verify(hash, password, { preferred });
+  }
+
+  private async openSession({ credentials, by }: Proof): Promise<SignedIn> {
+    const { account, password, counters } = credentials;
+    const { id, identifier, home } = account;
+    const session = await this.parts.sessions.create({ account: id, identifier, home, epoch: password!.epoch, counters });
+    const full = by === 'home' || isFresh(this.parts.channels, home);
+    return { token: session.token, expiresAt: session.expiresAt, assurance: full ? 'full' : 'local', account: { id, identifier, home }, read: by === 'home' && home !== this.parts.own ? 'second' : 'local' };
+  }
+}
+
+/** Whether the password row here may decide: it is here, no newer epoch is known, and the client has not seen a newer one. */
+function isTrusted({ account, password, epoch }: Credentials, token: ConsistencyVersions | undefined): boolean {
+  if (password === undefined || password.epoch < epoch) return false;
+  const seen = token?.account === account.id ? (token.versions.password?.[account.home] ?? 0) : 0;
+  return password.version >= seen;
+}
+
+function highest(a: Record<string, number>, b: Record<string, number>): Record<string, number> {
+  return Object.fromEntries([...new Set([...Object.keys(a), ...Object.keys(b)])].map((region) => [region, Math.max(a[region] ?? 0, b[region] ?? 0)]));
+}

@@ -1,0 +1,69 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
+import type { Status } from './status.js';
+
+/** Prometheus metrics of one region; low-cardinality labels only. Gauges are read from the status at each scrape. */
+export class Metrics {
+  private readonly registry = new Registry();
+  private readonly requests: Histogram<'listener' | 'route' | 'status'>;
+  private readonly refusals: Counter;
+  private readonly gauges = new Map<string, Gauge<string>>();
+
+  constructor(region: string) {
+    this.registry.setDefaultLabels({ region });
+    collectDefaultMetrics({ register: this.registry, prefix: 'homeward_' });
+    this.requests = new Histogram({
+      name: 'homeward_request_seconds', help: 'Time to answer, by listener, route and status', labelNames: ['listener', 'route', 'status'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3], registers: [this.registry],
+    });
+    this.refusals = new Counter({ name: 'homeward_peer_calls_refused_total', help: 'Calls on the peer listener refused before their body was read', registers: [this.registry] });
+  }
+
+  answered(listener: string, route: string, status: number, seconds: number): void {
+    this.requests.observe({ listener, route, status: String(status) }, seconds);
+  }
+
+  peerRefused(): void {
+    this.refusals.inc();
+  }
+
+  async text(status: Status): Promise<string> {
+    const now = await status.read();
+    this.set('homeward_outbox_depth', 'Events that not every peer has confirmed', {}, now.outbox.depth);
+    this.set('homeward_outbox_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.outbox.oldestUnconfirmedMs));
+    this.set('homeward_redis_pending', 'Endings of sessions that Redis lacks', {}, now.redisPending.rows);
+    this.set('homeward_redis_pending_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.redisPending.oldestMs));
+    this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
+    this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
+    this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
+    for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
+    return this.registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  private peer(peer: string, seen: Awaited<ReturnType<Status['read']>>['peers'][string]): void {
+    this.set('homeward_link_up', '1 while the peer answers heartbeats', { peer }, seen.link === 'up' ? 1 : 0);
+    for (const channel of ['accounts', 'database'] as const) {
+      this.set('homeward_replication_lag_seconds', 'How far a channel is behind', { peer, channel }, seconds(seen.lagMs[channel]));
+    }
+    this.set('homeward_clock_skew_seconds', "The peer's clock less ours", { peer }, seconds(seen.clockSkewMs));
+    this.set('homeward_events_pulled', 'Events that Kafka did not bring', { peer }, seen.events.pulled);
+    this.set('homeward_subscription_streaming', '1 while rows of the peer arrive', { peer }, seen.replication?.state === 'streaming' ? 1 : 0);
+    this.set('homeward_subscription_alarm', '1 where a person should look; the cause is in /ops/status', { peer }, seen.replication?.alarm ? 1 : 0);
+    this.set('homeward_subscription_rebuilds', 'Copies after the first', { peer }, seen.replication?.rebuilds ?? 0);
+  }
+
+  /** What is unknown now is NaN, which Prometheus shows as a gap. */
+  private set(name: string, help: string, labels: Record<string, string>, value: number | null): void {
+    const gauge = this.gauges.get(name) ?? new Gauge<string>({ name, help, labelNames: Object.keys(labels), registers: [this.registry] });
+    this.gauges.set(name, gauge);
+    gauge.set(labels, value ?? Number.NaN);
+  }
+}
+
+function seconds(ms: number | null): number | null {
+  return ms === null ? null : ms / 1_000;
+}

@@ -1,0 +1,97 @@
+import type { KafkaPort, OutboxRelay, PeerReader, StreamApplier } from '#adapters/kafka';
+import type { Peers } from '#adapters/peer-client';
+import type { Database } from '#adapters/postgres';
+import type { RedisStore } from '#adapters/redis';
+import type { Replication } from '#adapters/replication';
+import { limits } from '#kernel/config';
+import type { HashQueue } from '#adapters/hashing';
+import type { Channels } from '../heartbeats/index.js';
+import type { Routes } from '../routes/index.js';
+import type { SessionFeeder } from '../sessions/index.js';
+
+/** Everything the status is read from. */
+export interface StatusParts {
+  readonly region: string;
+  readonly peers: Peers;
+  readonly channels: Channels;
+  readonly routes: Routes;
+  readonly relay: OutboxRelay;
+  readonly applier: StreamApplier;
+  readonly readers: ReadonlyMap<string, PeerReader>;
+  readonly kafka: KafkaPort;
+  readonly redis: RedisStore;
+  readonly replication: Replication;
+  readonly feeder: SessionFeeder;
+  readonly hashing: HashQueue;
+  readonly database: Database;
+  /** Refused peer calls since the start. */
+  refusedPeers(): number;
+}
+
+const ASIDE = {
+  name: 'count-aside',
+  text: `SELECT (SELECT count(*)::int FROM dead_letter WHERE replayed_at IS NULL) AS dead, (SELECT count(*)::int FROM conflict) AS conflicts`,
+};
+
+/** This region's own view of itself and its peers (contract, "Ops API"). */
+export class Status {
+  constructor(private readonly parts: StatusParts) {}
+
+  async read() {
+    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing } = this.parts;
+    const [backlog, pending, aside] = await Promise.all([
+      orUnknown(relay.backlog()),
+      orUnknown(feeder.pending()),
+      orUnknown(database.query<{ dead: number; conflicts: number }>(ASIDE).then(([row]) => row!)),
+    ]);
+    return {
+      region,
+      routes: { version: routes.summary?.version ?? null, digest: routes.summary?.digest ?? null, disputes: routes.disputes() },
+      peers: Object.fromEntries(this.parts.peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
+      streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
+      outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
+      redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
+      queuedTransfers: 0,
+      deadLetters: aside?.dead ?? null,
+      conflicts: aside?.conflicts ?? null,
+      refusedPeerCalls: this.parts.refusedPeers(),
+      hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
+      parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
+      publication: replication.ownStatus(),
+    };
+  }
+
+  private peer(name: string) {
+    const { peers, channels, applier, readers, replication } = this.parts;
+    const peer = peers.find(name)!;
+    const age = (channel: 'accounts' | 'database'): number | null => rounded(channels.newest(name, channel)?.ageMs);
+    const skewMs = rounded(peer.clockMap.skewMs());
+    return {
+      link: peer.linkUp ? 'up' : 'down',
+      calls: { reads: peer.reachable('read') ? 'open' : 'refused', writes: peer.reachable('write') ? 'open' : 'refused' },
+      heartbeatAgeMs: { http: rounded(peer.heartbeatAgeMs()), accounts: age('accounts'), database: age('database') },
+      // What was said a moment ago and is here counts as no lag; beyond one interval the channel is behind.
+      lagMs: { accounts: lag(age('accounts')), database: lag(age('database')) },
+      heads: peer.lastAnswer?.heads ?? null,
+      applied: applier.applied(name),
+      events: applier.status(name),
+      kafka: readers.get(name)?.status() ?? null,
+      replication: replication.status().find((status) => status.peer === name) ?? null,
+      clockSkewMs: skewMs,
+      clockSkewed: skewMs !== null && Math.abs(skewMs) > limits.skewReportedMs,
+    };
+  }
+}
+
+function lag(ageMs: number | null): number | null {
+  return ageMs === null ? null : Math.max(0, ageMs - limits.heartbeatIntervalMs);
+}
+
+function rounded(ms: number | undefined): number | null {
+  return ms === undefined || !Number.isFinite(ms) ? null : Math.round(ms);
+}
+
+/** A status page tells what it can: a question that the database did not answer is unknown, not an error. */
+function orUnknown<T>(question: Promise<T>): Promise<T | undefined> {
+  return question.catch(() => undefined);
+}

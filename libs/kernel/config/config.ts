@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** What one peer is reached by, as seen from here (through the link). */
+export interface PeerConfig {
+  readonly name: string;
+  /** Base address of its peer listener. */
+  readonly url: string;
+  readonly brokers: readonly string[];
+  /** libpq connection string for this region's apply worker and slot connection. */
+  readonly database: string;
+}
+
+/** One region's whole configuration, read once at start. */
+export interface RegionConfig {
+  readonly region: string;
+  readonly regions: readonly string[];
+  readonly routeRegions: readonly string[];
+  readonly host: string;
+  readonly ports: { readonly public: number; readonly ops: number; readonly peer: number };
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly kafkaBrokers: readonly string[];
+  readonly kafkaReplication: number;
+  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly macKeys: readonly { readonly id: number; readonly secret: string }[];
+  readonly peers: readonly PeerConfig[];
+  readonly opsToken: string;
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly attemptsPerIdentifier: number;
+  readonly attemptsPerAddress: number;
+  readonly minPasswordLength: number;
+  readonly clockOffsetMs: number;
+  readonly logLevel: string;
+}
+
+/** Every problem of the configuration at once, by variable name. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`the configuration has ${problems.length} problem(s):\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'a region name is 1 to 16 of a-z, 0-9 and -, beginning with a letter');
+const list = (item: z.ZodType<string, string>) =>
+  z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(z.array(item));
+const port = z.coerce.number().int().min(1).max(65_535);
+const file = z.string().min(1).refine(readable, 'no such file, or not readable');
+const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
+const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
+const peers = z.record(name, z.strictObject({ url: z.url(), brokers: z.array(z.string().min(1)).min(1), database: z.string().min(1) }));
+
+const environment = z
+  .object({
+    HOMEWARD_REGION: name,
+    HOMEWARD_REGIONS: list(name),
+    HOMEWARD_ROUTE_REGIONS: list(name).optional(),
+    HOMEWARD_HOST: z.string().default('127.0.0.1'),
+    HOMEWARD_PUBLIC_PORT: port,
+    HOMEWARD_OPS_PORT: port,
+    HOMEWARD_PEER_PORT: port,
+    HOMEWARD_DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+    HOMEWARD_REDIS_URL: z.string().regex(/^rediss?:\/\//),
+    HOMEWARD_KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/)),
+    HOMEWARD_KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
+    HOMEWARD_TLS_CA: file,
+    HOMEWARD_TLS_CERT: file,
+    HOMEWARD_TLS_KEY: file,
+    HOMEWARD_MAC_KEYS: file,
+    HOMEWARD_PEERS: json(peers).default({}),
+    HOMEWARD_OPS_TOKEN: z.string().min(8),
+    HOMEWARD_CORS_ORIGINS: list(z.string()).default([]),
+    HOMEWARD_TRUSTED_PROXIES: list(z.string()).default([]),
+    HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),
+    HOMEWARD_ATTEMPTS_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
+    HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
+    HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
+    HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  })
+  .refine((env) => env.HOMEWARD_REGIONS.includes(env.HOMEWARD_REGION), { path: ['HOMEWARD_REGIONS'], message: 'does not name HOMEWARD_REGION' })
+  .refine((env) => env.HOMEWARD_REGIONS.every((region) => region === env.HOMEWARD_REGION || region in env.HOMEWARD_PEERS), {
+    path: ['HOMEWARD_PEERS'],
+    message: 'lacks an address for a region of HOMEWARD_REGIONS',
+  });
+
+/**
+ * Environment to one typed object, once.
+ * @throws ConfigError naming every variable that is missing or wrong
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): RegionConfig {
+  const read = environment.safeParse(env);
+  if (!read.success) throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  const all = read.data;
+  const keys = macKeys.safeParse(parseJson(readFileSync(all.HOMEWARD_MAC_KEYS, 'utf8')));
+  if (!keys.success) throw new ConfigError([`HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}`]);
+  return {
+    region: all.HOMEWARD_REGION,
+    regions: [...all.HOMEWARD_REGIONS].sort(),
+    routeRegions: [...(all.HOMEWARD_ROUTE_REGIONS ?? all.HOMEWARD_REGIONS)].sort(),
+    host: all.HOMEWARD_HOST,
+    ports: { public: all.HOMEWARD_PUBLIC_PORT, ops: all.HOMEWARD_OPS_PORT, peer: all.HOMEWARD_PEER_PORT },
+    databaseUrl: all.HOMEWARD_DATABASE_URL,
+    redisUrl: all.HOMEWARD_REDIS_URL,
+    kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
+    kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,
+    tls: { caFile: all.HOMEWARD_TLS_CA, certFile: all.HOMEWARD_TLS_CERT, keyFile: all.HOMEWARD_TLS_KEY },
+    macKeys: keys.data,
+    peers: all.HOMEWARD_REGIONS.filter((region) => region !== all.HOMEWARD_REGION).map((region) => ({ name: region, ...all.HOMEWARD_PEERS[region]! })),
+    opsToken: all.HOMEWARD_OPS_TOKEN,
+    corsOrigins: all.HOMEWARD_CORS_ORIGINS,
+    trustedProxies: all.HOMEWARD_TRUSTED_PROXIES,
+    attemptsPerIdentifier: all.HOMEWARD_ATTEMPTS_PER_IDENTIFIER,
+    attemptsPerAddress: all.HOMEWARD_ATTEMPTS_PER_ADDRESS,
+    minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
+    clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
+    logLevel: all.HOMEWARD_LOG_LEVEL,
+  };
+}
+
+function readable(path: string): boolean {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Unparsable text becomes undefined, which every schema behind it refuses by name. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

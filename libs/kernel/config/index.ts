@@ -1,0 +1,2 @@
+export { limits, assertLimits } from './limits.js';
+export { readConfig, ConfigError, type RegionConfig, type PeerConfig } from './config.js';

@@ -1,0 +1,92 @@
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+
+/** What a mac is for. Each has keys of its own, so that one kind of token can never be passed off as another. */
+export type MacPurpose = 'session' | 'consistency';
+
+/** A key as it stands in the key file: the same in every region. */
+export interface MacKey {
+  /** 1..255; a newer key has a higher id. */
+  id: number;
+  /** base64url of at least 32 random bytes. */
+  secret: string;
+}
+
+const purposes: readonly MacPurpose[] = ['session', 'consistency'];
+const macBytes = 16;
+const leastSecretBytes = 32;
+
+/** The bytes of a tag: the key's id and 16 bytes of HMAC-SHA256. */
+export const TAG_BYTES = 1 + macBytes;
+
+/**
+ * The keys that the regions share. Any key of the ring verifies; one signs. A new key is put into every region's file first and signs only after every
+ * peer has said that it knows it, because a token that a peer can't verify would be a 401 there.
+ */
+export class MacKeyring {
+  readonly keyIds: readonly number[];
+  readonly #keys = new Map<number, Record<MacPurpose, KeyObject>>();
+  #signingKeyId: number;
+
+  /** Throws TypeError when there is no key, an id stands twice or is out of 1..255, or a secret is shorter than 32 bytes or no base64url. */
+  constructor(keys: readonly MacKey[]) {
+    for (const { id, secret } of keys) {
+      if (!Number.isInteger(id) || id < 1 || id > 255) throw new TypeError('The id of a mac key is an integer from 1 to 255');
+      if (this.#keys.has(id)) throw new TypeError(`The mac key ${id} stands twice in the ring`);
+      this.#keys.set(id, deriveKeys(id, secret));
+    }
+    this.keyIds = [...this.#keys.keys()].toSorted((a, b) => a - b);
+    if (this.keyIds[0] === undefined) throw new TypeError('A mac keyring has at least one key');
+    // The oldest key is the one that every region is sure to know until the peers have said more.
+    this.#signingKeyId = this.keyIds[0];
+  }
+
+  get signingKeyId(): number {
+    return this.#signingKeyId;
+  }
+
+  /**
+   * Chooses the signing key: the highest id of the ring that every peer knows. `keyIdsPerPeer` has one list for each peer, undefined for a peer that has
+   * not said yet; then, and when no key is known to all, the present choice stays. Without any peer the highest id signs.
+   */
+  confirm(keyIdsPerPeer: readonly (readonly number[] | undefined)[]): void {
+    const known: (readonly number[])[] = [];
+    for (const ids of keyIdsPerPeer) {
+      if (ids === undefined) return;
+      known.push(ids);
+    }
+    const confirmed = this.keyIds.findLast((id) => known.every((ids) => ids.includes(id)));
+    if (confirmed !== undefined) this.#signingKeyId = confirmed;
+  }
+
+  /** The 17 bytes of a tag: 1 byte of key id, 16 bytes of HMAC-SHA256 under the signing key of that purpose. */
+  sign(purpose: MacPurpose, data: string | Uint8Array): Buffer {
+    return this.#tag(this.#keys.get(this.#signingKeyId)![purpose], this.#signingKeyId, data);
+  }
+
+  /** Whether a tag was made by a key of the ring for this purpose and data. In constant time but for the key id, which is no secret. */
+  verify(purpose: MacPurpose, data: string | Uint8Array, tag: Uint8Array): boolean {
+    if (tag.length !== TAG_BYTES) return false;
+    const keys = this.#keys.get(tag[0]!);
+    return keys !== undefined && timingSafeEqual(this.#tag(keys[purpose], tag[0]!, data), tag);
+  }
+
+  #tag(key: KeyObject, id: number, data: string | Uint8Array): Buffer {
+    const digest = createHmac('sha256', key).update(data).digest();
+    // The id goes before the 16 bytes that are kept, in one small copy.
+    const tag = Buffer.allocUnsafe(TAG_BYTES);
+    tag[0] = id;
+    digest.copy(tag, 1, 0, macBytes);
+    return tag;
+  }
+}
+
+/** KeyObjects are made once: with a raw key each mac costs seven times as much (hot-paths.md). */
+function deriveKeys(id: number, secret: string): Record<MacPurpose, KeyObject> {
+  const bytes = Buffer.from(secret, 'base64url');
+  if (bytes.length < leastSecretBytes || bytes.toString('base64url') !== secret) {
+    throw new TypeError(`The secret of mac key ${id} must be at least ${leastSecretBytes} bytes as base64url`);
+  }
+  const root = createSecretKey(bytes);
+  const derived = purposes.map((purpose) => [purpose, createSecretKey(createHmac('sha256', root).update(`homeward:${purpose}`).digest())] as const);
+  return Object.fromEntries(derived) as Record<MacPurpose, KeyObject>;
+}

@@ -1,0 +1,2 @@
+export { withRequestId, currentRequestId } from './context.js';
+export { createLogger, type Logger } from './logger.js';

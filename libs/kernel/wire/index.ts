@@ -1,0 +1,11 @@
+export { decodeMessage, encodeMessage, maxMessageBytes } from './codec.js';
+export * from './events.js';
+export {
+  decodeHeartbeat,
+  encodeHeartbeat,
+  type Heartbeat,
+  type HeartbeatAnswer,
+  readHeartbeat,
+  readHeartbeatAnswer,
+  type StreamPositions,
+} from './heartbeat.js';
