@@ -18,10 +18,9 @@ import { Aside, Metrics, Status } from '#features/status';
 import { SystemClock } from '#kernel/clock';
 import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
-import { SessionGuard } from './inbound/http/session.js';
 import { HealthController } from './inbound/ops/health.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
-import { OpsGuard } from './inbound/ops/ops-guard.js';
+import { OpsToken } from './inbound/ops/ops-guard.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
@@ -53,7 +52,6 @@ export function publicModule({ services, config }: Region): DynamicModule {
       own, [Register, services.register], [SignIn, services.signIn], [FreshSession, services.freshSession], [EndSession, services.endSession],
       [EndAllSessions, services.endAllSessions], [ChangePassword, services.changePassword], [ProfileReader, services.profileReader],
       [EditProfile, services.editProfile], [Routes, services.routes], [Degradation, services.degradation], [ConsistencyTokens, services.tokens],
-      [SessionGuard, new SessionGuard(services.freshSession, services.tokens)],
     ),
   };
 }
@@ -65,7 +63,7 @@ export function opsModule({ services, config, metrics }: Region): DynamicModule 
     controllers: [HealthController, OpsController, MetricsController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
-      [Aside, services.aside], [StreamApplier, services.applier], [Metrics, metrics], [OpsGuard, new OpsGuard(config.opsToken)],
+      [Aside, services.aside], [StreamApplier, services.applier], [Metrics, metrics], [OpsToken, new OpsToken(config.opsToken)],
     ),
   };
 }

@@ -35,7 +35,7 @@ const SILENCE_MS = 1_500;
 const MAX_JOIN_SILENCE_MS = 8_000;
 /** Pause between generations: the first after one that had read, doubled up to the last while none does. */
 const FIRST_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 500;
 /** Pause of a partition whose batch the database could not take. */
 const HOLD_MS = 500;
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { DatabaseUnavailableError } from '#adapters/postgres';
 import type { StreamName } from '#kernel/wire';
 import type { KafkaPort } from './kafka-port.js';
 import type { OutboxRow, OutboxRows } from './outbox-rows.js';
@@ -59,7 +60,7 @@ export class RelayLane {
   /** Rows may be waiting. */
   wake(): void {
     this.wanted = true;
-    if (this.active) this.numbering ??= this.numberAll().finally(() => (this.numbering = undefined));
+    if (this.active) this.numbering ??= this.numberAll();
   }
 
   /** Goes on sending where a gap between numbering and sending was left, and records what was acknowledged. */
@@ -90,21 +91,24 @@ export class RelayLane {
       try {
         const batch = await this.rows.number(this.stream, this.partition, sent, BATCH_ROWS);
         this.recorded = Math.max(this.recorded, sent);
-        if (batch.length === 0) return;
+        // Not the end: a wake during the query stands for a row that its snapshot did not see.
+        if (batch.length === 0) continue;
         this.head = Math.max(this.head, batch.at(-1)!.number);
         if (this.queue.length < QUEUED_BATCHES) this.queue.push(batch);
         if (batch.length === BATCH_ROWS) this.wanted = true;
       } catch (error) {
         // Whether it was done or not: the poll finds rows without a number, and learns the head of those that have one.
         this.logger.debug({ err: error, stream: this.stream, partition: this.partition }, 'numbering the outbox failed');
-        return;
+        break;
       }
       this.send();
     }
+    // In the same turn as the last look at `wanted`, so that no wake falls in between.
+    this.numbering = undefined;
   }
 
   private send(): void {
-    if (this.active && this.sent < this.head) this.sending ??= this.sendAll().finally(() => (this.sending = undefined));
+    if (this.active && this.sent < this.head) this.sending ??= this.sendAll();
   }
 
   private async sendAll(): Promise<void> {
@@ -118,11 +122,13 @@ export class RelayLane {
         retryMs = RETRY_MS;
         this.report(false);
       } catch (error) {
-        this.report(true, error);
+        if (error instanceof DatabaseUnavailableError) this.logger.debug({ err: error }, 'the outbox could not be read');
+        else this.report(true, error);
         await this.pause.wait(retryMs);
         retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
       }
     }
+    this.sending = undefined;
   }
 
   /** The rows after `sent`: from memory where they follow on, else from the table. */

@@ -69,6 +69,7 @@ export class StreamApplier {
     for (const { puller } of this.places.values()) puller.stop();
     this.pause.wake();
     await this.loop;
+    await Promise.all([...this.places.values()].map(({ lane }) => lane.settled()));
   }
 
   /**

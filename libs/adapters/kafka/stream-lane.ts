@@ -79,6 +79,11 @@ export class StreamLane {
     });
   }
 
+  /** Resolves when what was under way is done. */
+  async settled(): Promise<void> {
+    await this.serial;
+  }
+
   private async applyInTurn(batch: readonly Incoming[]): Promise<number | undefined> {
     for (let round = 0; ; round += 1) {
       try {

@@ -15,6 +15,7 @@ export interface ApplyError {
 
 interface LogLine {
   readonly timestamp?: string;
+  readonly pid?: number;
   readonly error_severity?: string;
   readonly message?: string;
   readonly detail?: string;
@@ -30,7 +31,7 @@ const tailSql = `
  * The newest error of one subscription's apply worker, from the end of the server's own log: the counters say that it
  * stopped, only the log says at which row. Undefined where there is no json log or it may not be read.
  */
-export async function readApplyError(database: OwnDatabase, about: { peer: string; region: string; subscriptionOid: string }): Promise<ApplyError | undefined> {
+export async function readApplyError(database: OwnDatabase, about: { peer: string; region: string; subscriptionOid: string; pids: readonly number[] }): Promise<ApplyError | undefined> {
   const rows = await database.query<{ tail: Buffer; nowMs: number }>(tailSql, [timings.logTailBytes]);
   const lines = rows[0]?.tail.toString('utf8').split('\n') ?? [];
   const oldestMs = (rows[0]?.nowMs ?? 0) - timings.errorFreshMs - timings.watchEveryMs;
@@ -41,7 +42,7 @@ export async function readApplyError(database: OwnDatabase, about: { peer: strin
     // A log's zone that JavaScript doesn't know gives NaN, and the entry counts as new.
     if (Date.parse(entry.timestamp ?? '') < oldestMs) return undefined;
     const text = `${entry.message} ${entry.context ?? ''}`;
-    if (marks.some((mark) => text.includes(mark))) return explain(entry, about.peer);
+    if (marks.some((mark) => text.includes(mark)) || about.pids.includes(entry.pid ?? 0)) return explain(entry, about.peer);
   }
   return undefined;
 }

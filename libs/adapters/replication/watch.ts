@@ -42,6 +42,8 @@ export interface WorkerHistory {
   readonly error?: ApplyError;
   /** When the error counter rose last (monotonic ms). */
   readonly errorAtMono?: number;
+  /** The workers seen last, the newest first: an error of the connection bears no other mark in the log. */
+  readonly pids: readonly number[];
   /** How often it has risen without a quiet time in between. */
   readonly errorsInRow: number;
   /** When the last message of any worker of this subscription came (monotonic ms). */
@@ -50,6 +52,8 @@ export interface WorkerHistory {
   readonly applyErrors: number;
 }
 
+/** A worker that fails lives for half a second, and is seen at every other look. */
+const KEPT_PIDS = 4;
 const workersSql = `
   SELECT s.subname AS subscription, s.oid::text AS oid, s.subenabled AS enabled, s.subslotname IS NOT NULL AS "hasSlot", st.pid,
     a.wait_event_type AS "waitType", a.wait_event AS "waitEvent",
@@ -147,7 +151,8 @@ export class ReplicationWatch {
     const rose = same === undefined ? 0 : Math.max(0, applyErrors - same.applyErrors);
     const errorsInRow = (quiet ? 0 : (same?.errorsInRow ?? 0)) + rose;
     const messageAtMono = worker.messageAgeMs === null ? before?.messageAtMono : nowMono - worker.messageAgeMs;
-    return { worker, applyErrors, conflicts, error: same?.error, errorAtMono: rose > 0 ? nowMono : same?.errorAtMono, errorsInRow, messageAtMono };
+    const pids = [...new Set([...(worker.pid === null ? [] : [worker.pid]), ...(same?.pids ?? [])])].slice(0, KEPT_PIDS);
+    return { worker, pids, applyErrors, conflicts, error: same?.error, errorAtMono: rose > 0 ? nowMono : same?.errorAtMono, errorsInRow, messageAtMono };
   }
 
   private async attend(peer: string): Promise<void> {
@@ -158,9 +163,8 @@ export class ReplicationWatch {
     const failing = history.errorAtMono !== undefined && this.options.clock.monoMs() - history.errorAtMono < timings.errorFreshMs;
     if (!failing && !silent) return;
     const { database, region } = this.options;
-    const error = await readApplyError(database, { peer, region, subscriptionOid: history.worker.oid }).catch(() => undefined);
-    if (error === undefined || error.at === history.error?.at) return;
-    if (error.detail !== history.error?.detail) this.options.logger.warn({ peer, ...error }, 'the apply worker failed');
+    const error = await readApplyError(database, { peer, region, subscriptionOid: history.worker.oid, pids: history.pids }).catch(() => undefined);
+    if (error !== undefined && error.detail !== history.error?.detail) this.options.logger.warn({ peer, ...error }, 'the apply worker failed');
     this.histories.set(subscriptionFrom(peer), { ...history, error });
   }
 

@@ -3,12 +3,17 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { SessionInvalidError } from '#kernel/problems';
 
+/** The operator token, for injection by class. */
+export class OpsToken {
+  constructor(readonly token: string) {}
+}
+
 /** Lets operators through: they present the operator token. */
 @Injectable()
 export class OpsGuard implements CanActivate {
   private readonly expected: Buffer;
 
-  constructor(token: string) {
+  constructor({ token }: OpsToken) {
     this.expected = digest(token);
   }
 

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { ConfigError, assertLimits, readConfig } from '#kernel/config';
 import { createLogger } from '#kernel/telemetry';
-import { Process } from './process.js';
+import { Process } from './src/process.js';
 
 assertLimits();
 try {
