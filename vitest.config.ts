@@ -1,9 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['source'];
+const common = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
-  test: { include: ['test/**/*.spec.ts'], exclude: ['dist/**', 'node_modules/**'] },
+  ...common,
+  test: {
+    projects: [
+      { ...common, test: { name: 'unit', include: ['test/unit/**/*.spec.ts', 'test/local/**/*.spec.ts'] } },
+      {
+        ...common,
+        test: {
+          name: 'regions',
+          include: ['test/regions/*.spec.ts'],
+          globalSetup: ['test/regions/harness/two-regions.ts'],
+          // One deployment serves all files, and a cut concerns everybody: one file at a time.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
 });

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { EachBatchPayload } from 'kafkajs';
 import type { Logger } from 'pino';
-import { type Heartbeat, PARTITIONS, STREAMS, type StreamName, decodeHeartbeat } from '#kernel/wire';
+import { type Heartbeat, PARTITIONS, STREAMS, decodeHeartbeat } from '#kernel/wire';
+import { BatchFeed } from './batch-feed.js';
 import { type BrokerTls, Pause } from './connection.js';
 import { type GenerationEnd, ReaderGeneration, type Seek } from './reader-generation.js';
 import type { StreamApplier } from './stream-applier.js';
@@ -36,8 +37,6 @@ const MAX_JOIN_SILENCE_MS = 8_000;
 /** Pause between generations: the first after one that had read, doubled up to the last while none does. */
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 500;
-/** Pause of a partition whose batch the database could not take. */
-const HOLD_MS = 500;
 
 /** Reads a peer's topics across the link and feeds the applier, generation after generation (recovery.md). */
 export class PeerReader {
@@ -51,8 +50,6 @@ export class PeerReader {
   private answeredAt: number | undefined;
   private joinSilenceMs = SILENCE_MS;
   private pauseMs = FIRST_PAUSE_MS;
-  /** Whether the database could not take events at the last try. */
-  private waiting = false;
 
   constructor(
     private readonly options: PeerReaderOptions,
@@ -97,14 +94,17 @@ export class PeerReader {
     const tls = await this.readTls();
     if (this.stopping) return 'stopped';
     const options = { region, peer, brokers, tls, silenceMs: SILENCE_MS, joinSilenceMs: this.joinSilenceMs };
+    const seek: Seek = (...to) => generation.seek(...to);
+    const feed = new BatchFeed(peer, this.applier, seek, this.logger);
     const events = {
       answered: () => (this.answeredAt = performance.now()),
-      joined: (seek: Seek, tookMs: number | undefined) => this.onJoined(seek, tookMs),
-      batch: (payload: EachBatchPayload) => this.onBatch(payload),
+      joined: (tookMs: number | undefined) => this.onJoined(seek, tookMs),
+      batch: (payload: EachBatchPayload) => this.onBatch(payload, feed),
     };
     this.generations += 1;
-    this.generation = new ReaderGeneration(options, events, this.logger);
-    return this.generation.run();
+    const generation = new ReaderGeneration(options, events, this.logger);
+    this.generation = generation;
+    return generation.run();
   }
 
   private after(end: GenerationEnd): void {
@@ -126,38 +126,12 @@ export class PeerReader {
     }
   }
 
-  private async onBatch(payload: EachBatchPayload): Promise<void> {
-    const { batch, resolveOffset, pause } = payload;
+  private async onBatch(payload: EachBatchPayload, feed: BatchFeed): Promise<void> {
+    const { batch, resolveOffset } = payload;
     const stream = streamOf(batch.topic);
-    if (stream === undefined) this.takeHeartbeat(batch.messages.at(-1)?.value ?? null);
-    else {
-      const held = await this.takeBatch(stream, payload);
-      // Not resolved, so that it is fetched again; meanwhile the other partitions go on.
-      if (held !== undefined) {
-        const resume = pause();
-        void held.freeAfterMs.then((ms) => setTimeout(resume, ms));
-        return;
-      }
-    }
+    if (stream !== undefined) return feed.take(stream, payload);
+    this.takeHeartbeat(batch.messages.at(-1)?.value ?? null);
     resolveOffset(batch.lastOffset());
-  }
-
-  /** undefined when the batch is done with; else its partition is to be held, and given again so many ms after the promise. */
-  private async takeBatch(stream: StreamName, { batch }: EachBatchPayload): Promise<{ freeAfterMs: Promise<number> } | undefined> {
-    const { peer } = this.options;
-    const incoming = batch.messages.map(({ value, offset }) => ({ bytes: value ?? Buffer.alloc(0), offset: Number(offset) }));
-    try {
-      const gapAt = await this.applier.feed(peer, stream, batch.partition, incoming);
-      if (this.waiting) this.logger.info({ peer }, 'events are applied again');
-      this.waiting = false;
-      if (gapAt === undefined) return undefined;
-      this.logger.warn({ peer, stream, partition: batch.partition, gapAt }, "numbers are missing in the peer's Kafka; pulling them");
-      return { freeAfterMs: this.applier.fillGap(peer, stream, batch.partition, gapAt) };
-    } catch (error) {
-      if (!this.waiting) this.logger.warn({ err: error, peer, stream, partition: batch.partition }, 'events can not be applied now; they wait in Kafka');
-      this.waiting = true;
-      return { freeAfterMs: Promise.resolve(HOLD_MS) };
-    }
   }
 
   /** Only the newest of a batch says anything; one that can't be read is none. */

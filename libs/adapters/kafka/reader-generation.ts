@@ -39,9 +39,9 @@ export type Seek = (topic: string, partition: number, offset: number) => void;
 export interface GenerationEvents {
   /** A broker answered. */
   answered(): void;
-  /** The group was joined, the first time after `tookMs`: here the offsets are given, by `seek`. */
-  joined(seek: Seek, tookMs: number | undefined): void;
-  /** One batch; must not throw, and resolves its offsets itself. */
+  /** The group was joined, the first time after `tookMs`: now the offsets are to be given, by `seek`. */
+  joined(tookMs: number | undefined): void;
+  /** One batch; must not throw, and resolves its offset itself. */
   batch(payload: EachBatchPayload): Promise<void>;
 }
 
@@ -106,6 +106,16 @@ export class ReaderGeneration {
     this.end?.('stopped');
   }
 
+  /** Where to go on in a partition from the next fetch on. */
+  seek(topic: string, partition: number, offset: number): void {
+    try {
+      if (this.alive) this.consumer.seek({ topic, partition, offset: String(offset) });
+    } catch (error) {
+      // kafkajs refuses between a crash and our hearing of it; the next generation starts from the kept position.
+      this.fail(error);
+    }
+  }
+
   private async read(): Promise<void> {
     await this.consumer.connect();
     await this.consumer.subscribe({ topics: STREAMS.map(topicOf), fromBeginning: true });
@@ -129,7 +139,7 @@ export class ReaderGeneration {
       const tookMs = this.joining === undefined ? undefined : performance.now() - this.joining;
       this.joining = undefined;
       // kafkajs forgets its offsets at every join, so they are given at every join, before the first fetch.
-      events.joined((topic, partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }), tookMs);
+      if (this.alive) events.joined(tookMs);
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => this.fail(payload.error));
   }

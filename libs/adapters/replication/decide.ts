@@ -29,8 +29,6 @@ export interface Wanted {
   readonly peer: string;
   readonly conninfo: string;
   readonly tables: readonly string[];
-  /** An operator asked for a copy, and vouches for a peer whose server is another one. */
-  readonly asked: boolean;
 }
 
 /** What the own server alone shows to be wrong; needs no peer, so a peer that is down delays nothing of it. */
@@ -50,7 +48,7 @@ export function decideHere(own: OwnSeen, wanted: Wanted): Step {
 export function decideWithPeer(own: OwnSeen, peer: PeerSeen, wanted: Wanted): Step {
   const { subscription } = own;
   const known = subscription?.note?.system;
-  if (known !== undefined && known !== peer.system && !wanted.asked) return replaced(wanted.peer);
+  if (known !== undefined && known !== peer.system && subscription?.note?.asked !== true) return replaced(wanted.peer);
   if (peer.publication === null) return { kind: 'wait', cause: 'peer-not-ready', detail: `${wanted.peer} has no publication ${publicationOf(wanted.peer)} yet` };
   if (peer.unreadable.length > 0) return { kind: 'wait', cause: 'peer-not-ready', detail: `${wanted.peer} does not let us read ${peer.unreadable.join(', ')} yet` };
 
@@ -67,7 +65,7 @@ function rebuildReason(subscription: SubscriptionSeen | null, peer: PeerSeen, wa
   if (subscription.note === null) return 'not-ours';
   if (subscription.note.system !== undefined && subscription.note.system !== peer.system) return 'peer-replaced';
   if (subscription.slot === null) return subscription.note.system === undefined ? 'first-setup' : 'interrupted';
-  if (wanted.asked) return 'asked';
+  if (subscription.note.asked === true) return 'asked';
   if (subscription.slot !== slotOf(wanted.peer, wanted.region) || subscription.publications.join() !== publicationOf(wanted.peer)) return 'slot-differs';
   if (peer.slot === null) return 'slot-gone';
   if (isLost(peer.slot)) return 'slot-lost';

@@ -66,6 +66,8 @@ export interface Note {
   readonly reason: string;
   /** When it was done, by the own server's clock (ISO); absent while due. */
   readonly at?: string;
+  /** Somebody asked for a copy and vouches for the peer's server, whichever it is; forgotten when the copy is done. */
+  readonly asked?: boolean;
 }
 
 const schemaSql = (tables: string) => `(
@@ -108,19 +110,19 @@ export async function inspectPeer(session: Session, peer: string, own: string): 
 export async function inspectOwn(session: Session, peer: string, tables: readonly string[]): Promise<OwnSeen> {
   const [row] = await session.query<{ seen: OwnSeen & { subscription: { note: string | null } | null } }>(ownSql, [subscriptionFrom(peer), tables, replacedBy(peer)], timings.ownQueryMs);
   const { subscription, ...rest } = row!.seen;
-  return { ...rest, subscription: subscription === null ? null : { ...subscription, note: parseNote(subscription.note as unknown as string | null) } };
+  return { ...rest, subscription: subscription === null ? null : { ...subscription, note: parseNote(subscription.note as unknown as string | null) ?? null } };
 }
 
 /** The name that a placeholder gets for the moment in which its successor is there already. */
 export const replacedBy = (peer: string): string => `homeward_old_${peer}`;
 
-function parseNote(text: string | null): Note | null {
-  if (text === null) return null;
+/** Undefined where there is no comment, or one that this adapter didn't write. */
+export function parseNote(text: string | null | undefined): Note | undefined {
   try {
-    const note = JSON.parse(text) as Partial<Note>;
-    return typeof note.rebuilds === 'number' && typeof note.reason === 'string' ? (note as Note) : null;
+    const note = JSON.parse(text ?? 'null') as Partial<Note> | null;
+    return typeof note?.rebuilds === 'number' && typeof note.reason === 'string' ? (note as Note) : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -15,6 +15,8 @@ export interface RebuildTask {
   readonly tables: readonly string[];
   /** The note of the subscription that is there now. */
   readonly note: Note | null;
+  /** How many times longer than usual connecting may take over this link, 1 or more. */
+  readonly patience: number;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +42,7 @@ const NO_SUCH_SLOT = '42704';
 export async function rebuild(here: Session, task: RebuildTask): Promise<MergeCounts> {
   await standStill(here, task);
   const counts: MergeCounts = { copied: 0, written: 0, deleted: 0 };
-  const reader = await task.database.open();
+  const reader = await task.database.open('sql', timings.connectMs * task.patience);
   const abort = () => reader.destroy(new Error('stopping'));
   task.signal.addEventListener('abort', abort);
   try {
@@ -65,7 +67,7 @@ async function standStill(here: Session, task: RebuildTask): Promise<void> {
   const { subscription } = await inspectOwn(here, task.peer, []);
   if (subscription === null) return;
   if (subscription.slot !== null || subscription.enabled) {
-    const due: Note = { system: task.note?.system, publication: task.note?.publication, rebuilds: task.note?.rebuilds ?? 0, reason: task.reason };
+    const due: Note = { system: task.note?.system, publication: task.note?.publication, rebuilds: task.note?.rebuilds ?? 0, reason: task.reason, asked: task.note?.asked };
     await here.transact(async () => {
       await here.query(`ALTER SUBSCRIPTION ${name} DISABLE`);
       await here.query(`ALTER SUBSCRIPTION ${name} SET (slot_name = NONE)`);
@@ -103,7 +105,7 @@ async function dropSlot(here: Session, reader: Session, task: RebuildTask): Prom
 
 /** Makes the slot and opens the reader's transaction exactly at its beginning; the snapshot outlives the slot's connection. */
 async function beginAtNewSlot(reader: Session, task: RebuildTask): Promise<PeerSeen> {
-  const maker = await task.database.open('replication');
+  const maker = await task.database.open('replication', timings.connectMs * task.patience);
   const abort = () => maker.destroy(new Error('stopping'));
   task.signal.addEventListener('abort', abort);
   try {
@@ -151,16 +153,17 @@ async function subscribe(here: Session, seen: PeerSeen, task: RebuildTask): Prom
   const [now] = await here.query<{ at: string }>("SELECT to_jsonb(clock_timestamp()) #>> '{}' AS at");
   const note: Note = { system: seen.system, publication: seen.publication!.oid, rebuilds: (task.note?.rebuilds ?? 0) + (first ? 0 : 1), reason: task.reason, at: new Date(now!.at).toISOString() };
   const { subscription } = await inspectOwn(here, task.peer, []);
+  const limitMs = timings.subscribeMs * task.patience;
   await here.transact(async () => {
     if (subscription !== null) await here.query(`ALTER SUBSCRIPTION ${name} RENAME TO ${identifier(replacedBy(task.peer))}`);
     await here.query(
       `CREATE SUBSCRIPTION ${name} CONNECTION ${literal(task.database.conninfo)} PUBLICATION ${identifier(publicationOf(task.peer))}
        WITH (create_slot = false, slot_name = ${literal(slotOf(task.peer, task.region))}, copy_data = false, ${subscriptionOptions})`,
       undefined,
-      timings.subscribeMs + timings.ownQueryMs,
+      limitMs + timings.ownQueryMs,
     );
     await here.query(`COMMENT ON SUBSCRIPTION ${name} IS ${literal(JSON.stringify(note))}`);
-  }, timings.subscribeMs);
+  }, limitMs);
   await dropReplaced(here, task.peer);
 }
 

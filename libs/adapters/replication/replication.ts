@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '#kernel/clock';
-import { PUBLISHED_TABLES, slotOf } from './names.js';
+import { parseNote } from './inspect.js';
+import { PUBLISHED_TABLES, identifier, literal, slotOf, subscriptionFrom } from './names.js';
 import type { OwnDatabase } from './own-database.js';
 import { PeerDatabase, type TlsFiles } from './peer-database.js';
 import { OwnPublication, type PublicationState } from './publication.js';
@@ -78,12 +79,18 @@ export class Replication {
 
   /**
    * Copies the peer's rows anew, as an operator or an audit asks: after a difference, or once a peer whose server was
-   * replaced has its own rows back. False where there is no such peer.
+   * replaced has its own rows back. Written down, so that any process of the region may be asked, and none forgets.
+   * @returns false where there is no such peer, or its first copy is not made yet
    */
-  askForCopy(peer: string): boolean {
-    const setup = this.setups.get(peer);
-    setup?.askForCopy();
-    return setup !== undefined;
+  async askForCopy(peer: string): Promise<boolean> {
+    if (!this.setups.has(peer)) return false;
+    return this.options.database.transact(async (tx) => {
+      const [seen] = await tx.query<{ note: string | null }>("SELECT obj_description(oid, 'pg_subscription') AS note FROM pg_subscription WHERE subname = $1", [subscriptionFrom(peer)]);
+      const note = parseNote(seen?.note);
+      if (note === undefined) return false;
+      await tx.query(`COMMENT ON SUBSCRIPTION ${identifier(subscriptionFrom(peer))} IS ${literal(JSON.stringify({ ...note, asked: true }))}`);
+      return true;
+    });
   }
 
   private async publish(): Promise<void> {

@@ -82,7 +82,7 @@ export class Session {
   private within<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        const error = new SessionLostError(`no ${what} within ${deadlineMs} ms`);
+        const error = new SessionLostError(`${what} took longer than ${deadlineMs} ms`);
         this.destroy(error);
         reject(error);
       }, deadlineMs);

@@ -34,7 +34,6 @@ export class ReplicationSetup {
   private roundTripMs = 0;
   private failures = 0;
   private notBeforeMono = 0;
-  private asked = false;
   private facts: SetupFacts = { mending: false, copying: false, step: { kind: 'nothing' }, mended: {} };
 
   constructor(private readonly options: PeerSetupOptions) {
@@ -61,11 +60,6 @@ export class ReplicationSetup {
   /** How many times longer than usual connecting may take, by the last round trip: a slow link isn't a stuck one. Undefined: not ours to judge. */
   get patience(): number | undefined {
     return this.lock.held ? Math.max(1, (this.roundTripMs * ROUND_TRIPS_TO_CONNECT) / timings.workerConnectMs) : undefined;
-  }
-
-  /** Asks for a copy as soon as the peer answers; also vouches for a peer whose server has been replaced. */
-  askForCopy(): void {
-    this.asked = true;
   }
 
   private async loop(): Promise<void> {
@@ -125,12 +119,10 @@ export class ReplicationSetup {
   private async copy(here: Session, own: OwnSeen, step: Extract<Step, { kind: 'rebuild' }>): Promise<void> {
     const { region, peer, database, tables, logger, monoMs } = this.options;
     const begun = monoMs();
-    const asked = this.asked;
     this.learn({ copying: true });
     try {
-      const counts = await rebuild(here, { region, peer, reason: step.reason, database, tables, note: own.subscription?.note ?? null, signal: this.stopping.signal });
+      const counts = await rebuild(here, { region, peer, reason: step.reason, database, tables, note: own.subscription?.note ?? null, patience: this.patience ?? 1, signal: this.stopping.signal });
       this.failures = 0;
-      if (asked) this.asked = false;
       this.learn({ copying: false, failure: undefined, step: { kind: 'nothing' } });
       logger.warn({ peer, reason: step.reason, ...counts, tookMs: Math.round(monoMs() - begun) }, 'the rows of the peer were copied and the subscription made');
     } catch (error) {
@@ -163,7 +155,7 @@ export class ReplicationSetup {
 
   private wanted(): Wanted {
     const { region, peer, tables, database } = this.options;
-    return { region, peer, tables, conninfo: database.conninfo, asked: this.asked };
+    return { region, peer, tables, conninfo: database.conninfo };
   }
 
   private learn(facts: Partial<SetupFacts>): void {

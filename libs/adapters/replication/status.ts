@@ -1,5 +1,5 @@
 import type { Step } from './decide.js';
-import type { Note } from './inspect.js';
+import { parseNote } from './inspect.js';
 import type { SlotSeen, WorkerHistory } from './watch.js';
 import { timings } from './timings.js';
 
@@ -131,11 +131,3 @@ const RECOVERED_AFTER_MS = 1_500;
 const recovered = (worker: WorkerHistory['worker']): boolean => worker.pid !== null && worker.messageAgeMs !== null && (worker.workerAgeMs ?? 0) > RECOVERED_AFTER_MS;
 
 const isStreaming = ({ worker }: WorkerHistory): boolean => worker.enabled && worker.pid !== null && (worker.messageAgeMs ?? Infinity) < timings.silenceMs;
-
-function parseNote(text: string | null | undefined): Note | undefined {
-  try {
-    return text ? (JSON.parse(text) as Note) : undefined;
-  } catch {
-    return undefined;
-  }
-}

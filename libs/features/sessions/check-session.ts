@@ -1,4 +1,3 @@
-import type { SessionIds, SessionToken } from '#kernel/ids';
 import { SessionInvalidError, SessionOriginUnavailableError } from '#kernel/problems';
 import { sessionStillGood } from './decide.js';
 import type { KnownEndings } from './known-endings.js';
@@ -6,25 +5,21 @@ import type { OriginSession, SessionPeers } from './peers.js';
 import type { SessionFeeder } from './session-feeder.js';
 import type { SessionStore } from './session-store.js';
 import { CheckedSession, ENDED, type SessionAnswer, factsOf, textOf } from './session-text.js';
+import type { ReadToken, TokenReader } from './token-reader.js';
 
 /** Longest life of an origin read's cached answer: below the contract's 5 s, to leave the origin time to hear of a sign-out. */
 const CACHE_MS = 4_500;
 
 /** Tells whether a token stands for a living session: one Redis key in the region that made it, an origin read elsewhere. */
 export class CheckSession {
-  private readonly regions: ReadonlySet<string>;
-
   constructor(
     private readonly own: string,
-    regions: readonly string[],
-    private readonly ids: SessionIds,
+    private readonly tokens: TokenReader,
     private readonly store: SessionStore,
     private readonly feeder: Pick<SessionFeeder, 'mustCompare'>,
     private readonly known: KnownEndings,
     private readonly peers: SessionPeers,
-  ) {
-    this.regions = new Set(regions);
-  }
+  ) {}
 
   /**
    * @param token as the client sent it
@@ -32,40 +27,39 @@ export class CheckSession {
    * Redis can not be believed alone
    */
   async check(token: string): Promise<CheckedSession> {
-    const id = this.ids.parse(token);
-    if (id === undefined || !this.regions.has(id.region)) throw new SessionInvalidError();
-    const hashB64 = id.hash.toString('base64url');
-    const text = await this.store.read(hashB64);
+    const id = this.tokens.parse(token);
+    if (id === undefined) throw new SessionInvalidError();
+    const text = await this.store.read(id.hashB64);
     if (text === ENDED) throw new SessionInvalidError();
     if (text === null) {
       if (id.region === this.own) throw new SessionInvalidError();
-      return this.readOrigin(id, hashB64);
+      return this.readOrigin(id);
     }
-    if (this.feeder.mustCompare()) await this.compare(id, hashB64, text);
-    return new CheckedSession(id.account, id.region, id.hash, hashB64, id.createdAtMs, id.region === this.own ? 'local' : 'cache', text);
+    if (this.feeder.mustCompare()) await this.compare(id, text);
+    return new CheckedSession(id, id.region === this.own ? 'local' : 'cache', text);
   }
 
-  private async compare(id: SessionToken, hashB64: string, text: string): Promise<void> {
+  private async compare(id: ReadToken, text: string): Promise<void> {
     const known = await this.known.ofSession(id.account, id.hash);
-    if (!sessionStillGood(factsOf(text, hashB64), known)) throw new SessionInvalidError();
+    if (!sessionStillGood(factsOf(text, id.hashB64), known)) throw new SessionInvalidError();
   }
 
   /** What is known here decides before and after the origin's answer: an origin that was cut off may vouch for what has ended. */
-  private async readOrigin(id: SessionToken, hashB64: string): Promise<CheckedSession> {
+  private async readOrigin(id: ReadToken): Promise<CheckedSession> {
     if ((await this.known.ofSession(id.account, id.hash)).ended) throw new SessionInvalidError();
-    const answer = await this.peers.read(id.region, hashB64);
+    const answer = await this.peers.read(id.region, id.hashB64);
     if (answer.outcome === 'unreachable') throw new SessionOriginUnavailableError(id.region);
     if (answer.outcome === 'missing' || !isOf(id, answer.session)) throw new SessionInvalidError();
     const text = textOf(answer.session);
-    await this.compare(id, hashB64, text);
-    const { outcome } = await this.store.add(id.account, hashB64, answer.session, Math.min(CACHE_MS, answer.session.remainingMs));
+    await this.compare(id, text);
+    const { outcome } = await this.store.add(id.account, id.hashB64, answer.session, Math.min(CACHE_MS, answer.session.remainingMs));
     if (outcome === 'ended' || outcome === 'out-counted') throw new SessionInvalidError();
-    return new CheckedSession(id.account, id.region, id.hash, hashB64, id.createdAtMs, 'origin', text);
+    return new CheckedSession(id, 'origin', text);
   }
 }
 
 /** A region vouches only for sessions that it made, and only for the account that the token itself names (design, "Trust"). */
-function isOf(id: SessionToken, session: OriginSession): boolean {
+function isOf(id: ReadToken, session: OriginSession): boolean {
   try {
     const { origin, account } = JSON.parse(session.answer) as SessionAnswer;
     return origin === id.region && account.id === id.account && account.home === session.home && session.remainingMs >= 1;

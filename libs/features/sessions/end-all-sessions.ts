@@ -1,6 +1,6 @@
 import type { Database } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
-import { type SessionIds, uuidToBytes } from '#kernel/ids';
+import { uuidToBytes } from '#kernel/ids';
 import { SessionInvalidError, SessionOriginUnavailableError, UnavailableError } from '#kernel/problems';
 import { slotOfBytes } from '#kernel/routing';
 import type { Logger } from '#kernel/telemetry';
@@ -9,6 +9,7 @@ import type { SignedOut } from './end-session.js';
 import type { KnownEndings } from './known-endings.js';
 import type { SessionPeers } from './peers.js';
 import type { SessionFeeder } from './session-feeder.js';
+import type { TokenReader } from './token-reader.js';
 
 const END_ALL = {
   name: 'end-all-sessions',
@@ -26,7 +27,7 @@ export class EndAllSessions {
     private readonly regions: readonly string[],
     /** A session's life in ms. */
     private readonly lifeMs: number,
-    private readonly ids: SessionIds,
+    private readonly tokens: TokenReader,
     private readonly clock: Pick<Clock, 'wallMs'>,
     private readonly checkSession: Pick<CheckSession, 'check'>,
     private readonly known: KnownEndings,
@@ -57,7 +58,7 @@ export class EndAllSessions {
     } catch (error) {
       if (!(error instanceof SessionOriginUnavailableError || error instanceof UnavailableError)) throw error;
     }
-    const id = this.ids.parse(token)!;
+    const id = this.tokens.parse(token)!;
     if (id.createdAtMs + this.lifeMs < this.clock.wallMs()) throw new SessionInvalidError();
     if ((await this.known.ofSession(id.account, id.hash)).ended) throw new SessionInvalidError();
     return id.account;

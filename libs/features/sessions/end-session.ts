@@ -1,12 +1,13 @@
 import type { Database } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
-import { type SessionIds, uuidToBytes } from '#kernel/ids';
+import { uuidToBytes } from '#kernel/ids';
 import { SessionInvalidError } from '#kernel/problems';
 import { slotOfBytes } from '#kernel/routing';
 import type { Logger } from '#kernel/telemetry';
 import type { SessionPeers } from './peers.js';
 import type { SessionFeeder } from './session-feeder.js';
 import { ENDING_SLACK_MS } from './session-store.js';
+import type { TokenReader } from './token-reader.js';
 
 /** What a sign-out tells its caller: whose, and the version of this region's sign-out row for the consistency token. */
 export interface SignedOut {
@@ -32,38 +33,32 @@ const END = {
  * unreachable and with Redis gone; it may be repeated.
  */
 export class EndSession {
-  private readonly regions: ReadonlySet<string>;
-
   constructor(
     private readonly own: string,
-    regions: readonly string[],
     /** A session's life in ms. */
     private readonly lifeMs: number,
-    private readonly ids: SessionIds,
+    private readonly tokens: TokenReader,
     private readonly clock: Pick<Clock, 'wallMs'>,
     private readonly database: Pick<Database, 'write'>,
     private readonly feeder: Pick<SessionFeeder, 'endNow'>,
     private readonly peers: SessionPeers,
     private readonly logger: Logger,
-  ) {
-    this.regions = new Set(regions);
-  }
+  ) {}
 
   /**
    * Dead here when this returns; the origin is told meanwhile, the others hear of it by replication.
    * @throws SessionInvalidError for a token that no region made; DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async end(token: string): Promise<SignedOut> {
-    const id = this.ids.parse(token);
-    if (id === undefined || !this.regions.has(id.region)) throw new SessionInvalidError();
+    const id = this.tokens.parse(token);
+    if (id === undefined) throw new SessionInvalidError();
     const expiresAtMs = id.createdAtMs + this.lifeMs;
     if (expiresAtMs + ENDING_SLACK_MS < this.clock.wallMs()) return { account: id.account };
     const [row] = await this.database.write<{ version: string }>(END, [
       this.own, slotOfBytes(id.hash), id.hash, expiresAtMs, slotOfBytes(uuidToBytes(id.account)), id.account,
     ]);
-    const hash = id.hash.toString('base64url');
-    if (id.region !== this.own) this.tell(id.region, { hash, expiresAtMs });
-    await this.feeder.endNow(hash, expiresAtMs);
+    if (id.region !== this.own) this.tell(id.region, { hash: id.hashB64, expiresAtMs });
+    await this.feeder.endNow(id.hashB64, expiresAtMs);
     return { account: id.account, version: Number(row!.version) };
   }
 

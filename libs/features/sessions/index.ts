@@ -14,3 +14,4 @@ export { SessionFeeder } from './session-feeder.js';
 export { SessionJanitor } from './session-janitor.js';
 export { SessionStore, type Raised } from './session-store.js';
 export { CheckedSession, type SessionAnswer, type SessionParts } from './session-text.js';
+export { TokenReader } from './token-reader.js';

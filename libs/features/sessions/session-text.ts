@@ -1,4 +1,5 @@
 import type { SessionFacts } from './decide.js';
+import type { ReadToken } from './token-reader.js';
 
 /** What stands in place of a session that has ended. */
 export const ENDED = 'x';
@@ -46,18 +47,34 @@ export function factsOf(text: string, hashB64: string): SessionFacts {
 /** A session that was found good; its parts are cut from the text only when asked for. */
 export class CheckedSession {
   constructor(
-    readonly account: string,
-    /** The region that made it. */
-    readonly origin: string,
-    /** SHA-256 of the id, 32 bytes. */
-    readonly hash: Buffer,
-    /** base64url of `hash`. */
-    readonly hashB64: string,
-    readonly createdAtMs: number,
+    private readonly id: ReadToken,
     /** For `Homeward-Read`. */
     readonly read: 'local' | 'origin' | 'cache',
     private readonly text: string,
   ) {}
+
+  get account(): string {
+    return this.id.account;
+  }
+
+  /** The region that made it. */
+  get origin(): string {
+    return this.id.region;
+  }
+
+  /** SHA-256 of the id, 32 bytes. */
+  get hash(): Buffer {
+    return this.id.hash;
+  }
+
+  /** base64url of `hash`. */
+  get hashB64(): string {
+    return this.id.hashB64;
+  }
+
+  get createdAtMs(): number {
+    return this.id.createdAtMs;
+  }
 
   get home(): string {
     return this.text.slice(this.text.indexOf(' ') + 1, this.text.indexOf('\n'));

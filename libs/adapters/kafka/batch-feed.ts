@@ -1,0 +1,67 @@
+import type { EachBatchPayload } from 'kafkajs';
+import type { Logger } from 'pino';
+import type { StreamName } from '#kernel/wire';
+import type { Seek } from './reader-generation.js';
+import type { StreamApplier } from './stream-applier.js';
+
+/** Pause of a partition whose batch the database could not take. */
+const HOLD_MS = 500;
+
+/**
+ * Gives the batches of one generation to the applier. While one batch of a partition is applied the next is fetched, no
+ * more: that is what keeps the database busy in a catch-up, and bounds what is in memory. A batch that could not be
+ * applied is sought again later, and its partition is held until then while the others go on.
+ */
+export class BatchFeed {
+  private readonly underWay = new Map<string, Promise<void>>();
+  private readonly held = new Set<string>();
+  /** Whether the database could not take events at the last try. */
+  private waiting = false;
+
+  constructor(
+    private readonly peer: string,
+    private readonly applier: StreamApplier,
+    private readonly seek: Seek,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Takes one batch, after the one before it; never throws. */
+  async take(stream: StreamName, payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, isStale } = payload;
+    const lane = `${stream}/${batch.partition}`;
+    await this.underWay.get(lane);
+    // The one before could not be applied and is sought again; this one comes again after it.
+    if (this.held.has(lane) || isStale()) return;
+    this.underWay.set(lane, this.apply(stream, payload, lane));
+    resolveOffset(batch.lastOffset());
+  }
+
+  private async apply(stream: StreamName, payload: EachBatchPayload, lane: string): Promise<void> {
+    const { peer } = this;
+    const { partition, messages } = payload.batch;
+    const incoming = messages.map(({ value, offset }) => ({ bytes: value ?? Buffer.alloc(0), offset: Number(offset) }));
+    try {
+      const gapAt = await this.applier.feed(peer, stream, partition, incoming);
+      if (this.waiting) this.logger.info({ peer }, 'events are applied again');
+      this.waiting = false;
+      if (gapAt === undefined) return;
+      this.logger.warn({ peer, stream, partition, gapAt }, "numbers are missing in the peer's Kafka; pulling them");
+      this.hold(lane, payload, this.applier.fillGap(peer, stream, partition, gapAt));
+    } catch (error) {
+      if (!this.waiting) this.logger.warn({ err: error, peer, stream, partition }, 'events can not be applied now; they wait in Kafka');
+      this.waiting = true;
+      this.hold(lane, payload, Promise.resolve(HOLD_MS));
+    }
+  }
+
+  private hold(lane: string, { batch, pause }: EachBatchPayload, freeAfterMs: Promise<number>): void {
+    this.held.add(lane);
+    const resume = pause();
+    this.seek(batch.topic, batch.partition, Number(batch.firstOffset()));
+    const free = () => {
+      this.held.delete(lane);
+      resume();
+    };
+    void freeAfterMs.then((ms) => setTimeout(free, ms));
+  }
+}

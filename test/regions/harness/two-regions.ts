@@ -1,0 +1,16 @@
+import type { TestProject } from 'vitest/node';
+import { portBase } from './config.js';
+import { type Address, Runtime } from './deployment.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    address: Address;
+  }
+}
+
+/** One deployment of two regions for all specs of the project `regions`; its ports are apart from those of `npm start`. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const runtime = await Runtime.start({ portBase, env: { HOMEWARD_ATTEMPTS_PER_ADDRESS: '100000' } });
+  project.provide('address', runtime.address);
+  return () => runtime.stop();
+}
