@@ -18,8 +18,7 @@ const SLOW_MS = 1_000;
 export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
   const { config, logger } = region;
   const common = { region: config.region, logger };
-  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, trustedProxies: config.trustedProxies, answered: account(region, 'public') });
-  open.useBodyParser('application/merge-patch+json', { bodyLimit: limits.bodyBytes }, parseJson);
+  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, answered: account(region, 'public') });
   if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common, bodyBytes: limits.bodyBytes, answered: account(region, 'ops') });
@@ -39,15 +38,6 @@ const EXPOSED = ['Homeward-Region', 'Homeward-Home', 'Homeward-Read', 'Homeward-
 /** A caller without a certificate is let through the handshake, to be told by a problem and before its body is read. */
 function peerTls({ caFile, certFile, keyFile }: Region['config']['tls']) {
   return { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
-}
-
-/** Nest's own JSON parser serves application/json; this one is for the other media type of a merge patch. */
-function parseJson(_request: unknown, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
-  try {
-    done(null, JSON.parse(body.toString('utf8')));
-  } catch (error) {
-    done(Object.assign(error as Error, { statusCode: 400 }));
-  }
 }
 
 function account({ metrics, logger }: Region, listener: string): (request: FastifyRequest, reply: FastifyReply) => void {

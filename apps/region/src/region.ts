@@ -14,7 +14,7 @@ import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { PeerEvents, StatePages } from '#features/resync';
 import { Routes } from '#features/routes';
-import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore } from '#features/sessions';
+import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore, TokenReader } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
 import { Aside, Metrics, Status } from '#features/status';
 import { SystemClock } from '#kernel/clock';
@@ -52,10 +52,11 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   database.listener.on('homeward_arrived', (payload) => arrivals.arrived(payload));
   const feeder = new SessionFeeder(database, store, known, clock, (heard) => database.listener.on('homeward_arrived', heard), logger);
   const sessionPeers = new SessionPeersOverHttp(peers);
-  const checkSession = new CheckSession(region, regions, ids, store, feeder, known, sessionPeers);
+  const tokenReader = new TokenReader(ids, regions);
+  const checkSession = new CheckSession(region, tokenReader, store, feeder, known, sessionPeers);
   const createSession = new CreateSession(region, limits.sessionLifeMs, ids, store, known);
-  const endSession = new EndSession(region, regions, limits.sessionLifeMs, ids, clock, database, feeder, sessionPeers, logger);
-  const endAllSessions = new EndAllSessions(region, regions, limits.sessionLifeMs, ids, clock, checkSession, known, database, feeder, sessionPeers, logger);
+  const endSession = new EndSession(region, limits.sessionLifeMs, tokenReader, clock, database, feeder, sessionPeers, logger);
+  const endAllSessions = new EndAllSessions(region, regions, limits.sessionLifeMs, tokenReader, clock, checkSession, known, database, feeder, sessionPeers, logger);
   const readYourWrites = new ReadYourWrites(region, peers, arrivals);
   const freshSession = new FreshSession(regions, checkSession, database, readYourWrites);
 

@@ -29,6 +29,8 @@ export class PeerChangedError extends Error {
   }
 }
 
+/** Every type then writes as text what any server reads back. */
+const plainText = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 3";
 const SLOT_IN_USE = '55006';
 const NO_SUCH_SLOT = '42704';
 
@@ -110,9 +112,7 @@ async function beginAtNewSlot(reader: Session, task: RebuildTask): Promise<PeerS
   task.signal.addEventListener('abort', abort);
   try {
     const [made] = await maker.query<{ snapshot_name: string }>(`CREATE_REPLICATION_SLOT ${identifier(slotOf(task.peer, task.region))} LOGICAL pgoutput (SNAPSHOT 'export')`, undefined, timings.slotMs);
-    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    await reader.query(`SET TRANSACTION SNAPSHOT ${literal(made!.snapshot_name)}`);
-    await reader.query("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 3");
+    await reader.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${literal(made!.snapshot_name)}; ${plainText}`);
     return await inspectPeer(reader, task.peer, task.region);
   } finally {
     task.signal.removeEventListener('abort', abort);

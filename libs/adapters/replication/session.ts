@@ -1,4 +1,4 @@
-import { Client, type ClientConfig } from 'pg';
+import { Client, type ClientConfig, type QueryResult } from 'pg';
 import { timings } from './timings.js';
 
 /** A server did not answer within the deadline, or the connection was lost: what was asked may have been done. */
@@ -40,13 +40,14 @@ export class Session {
   }
 
   /**
+   * One statement, or several without values separated by `;`, of which the last one's rows are given.
    * @param deadlineMs by this process's clock; the connection does not survive it
    * @throws SessionLostError, or pg's DatabaseError with its SQLSTATE
    */
   async query<R>(text: string, values?: unknown[], deadlineMs: number = timings.peerQueryMs): Promise<R[]> {
     if (this.lost !== undefined) throw new SessionLostError('the connection was lost', { cause: this.lost });
-    const result = await this.within(this.client.query(text, values), deadlineMs, 'an answer');
-    return result.rows as R[];
+    const result: QueryResult | QueryResult[] = await this.within(this.client.query(text, values), deadlineMs, 'an answer');
+    return (Array.isArray(result) ? result.at(-1)! : result).rows as R[];
   }
 
   /** BEGIN, `fn`, COMMIT; ROLLBACK where `fn` throws. A lost COMMIT is a SessionLostError, its outcome unknown. */
