@@ -7,7 +7,7 @@ export default defineConfig({
   ...common,
   test: {
     projects: [
-      { ...common, test: { name: 'unit', include: ['test/unit/**/*.spec.ts', 'test/local/**/*.spec.ts'] } },
+      { ...common, test: { name: 'unit', include: ['test/unit/**/*.spec.ts', 'test/local/**/*.spec.ts', 'test/tidy/*.spec.ts'] } },
       {
         ...common,
         test: {

@@ -23,7 +23,7 @@ export async function createListeners(region: Region): Promise<{ app: NestFastif
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common, bodyBytes: limits.bodyBytes, answered: account(region, 'ops') });
   const refused = (why: string): void => {
-    region.noteRefusedPeer();
+    region.metrics.peerRefused();
     logger.warn({ why }, 'a call on the peer listener was refused');
   };
   const peer = await createListener(peerModule(region), {

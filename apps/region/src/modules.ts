@@ -43,8 +43,8 @@ function provide(...instances: [Type, object][]): { provide: Type; useValue: obj
   return instances.map(([type, value]) => ({ provide: type, useValue: value }));
 }
 
-export function publicModule({ services, config }: Region): DynamicModule {
-  const own: [Type, object] = [OwnRegion, new OwnRegion(config.region)];
+export function publicModule(services: Region): DynamicModule {
+  const own: [Type, object] = [OwnRegion, new OwnRegion(services.region)];
   return {
     module: PublicModule,
     controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController],
@@ -56,27 +56,27 @@ export function publicModule({ services, config }: Region): DynamicModule {
   };
 }
 
-export function opsModule({ services, config, metrics }: Region): DynamicModule {
+export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
     controllers: [HealthController, OpsController, MetricsController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
-      [Aside, services.aside], [StreamApplier, services.applier], [Metrics, metrics], [OpsToken, new OpsToken(config.opsToken)],
+      [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
     ),
   };
 }
 
-export function peerModule({ services, config, clock }: Region): DynamicModule {
+export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
     controllers: [PeerReadsController, PeerWritesController],
     providers: provide(
-      [OwnRegion, new OwnRegion(config.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
+      [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [SystemClock, clock],
+      [SystemClock, services.clock],
     ),
   };
 }

@@ -18,8 +18,8 @@ export class Process {
   }
 
   async start(): Promise<void> {
-    const { running, services } = this.region;
-    services.database.whenReady(() => void this.loadRoutes());
+    const { running, database } = this.region;
+    database.whenReady(() => void this.loadRoutes());
     for (const part of running) part.run();
     const listeners = await createListeners(this.region);
     this.apps = listeners.map(({ app }) => app);
@@ -56,7 +56,7 @@ export class Process {
   private async loadRoutes(): Promise<void> {
     while (this.stopping === undefined) {
       try {
-        await this.region.services.routes.load();
+        await this.region.routes.load();
         return;
       } catch (error) {
         this.logger.warn({ err: error }, 'the route table could not be read yet');

@@ -17,6 +17,11 @@ function stepBack(): void {
   }
 }
 
+async function work(job: HashJobMessage): Promise<void> {
+  const reply = await answer(job);
+  if (process.connected) process.send!(reply);
+}
+
 async function answer({ id, password, against }: HashJobMessage): Promise<HashReplyMessage> {
   try {
     return against === undefined ? { id, hash: await hash(password, PARAMETERS) } : { id, matches: await verify(against, password) };
@@ -30,8 +35,4 @@ stepBack();
 process.on('SIGTERM', () => undefined);
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
-process.on('message', (job: HashJobMessage) => {
-  void answer(job).then((reply) => {
-    if (process.connected) process.send!(reply);
-  });
-});
+process.on('message', (job: HashJobMessage) => void work(job));

@@ -15,6 +15,7 @@ const HOLD_MS = 500;
 export class BatchFeed {
   private readonly underWay = new Map<string, Promise<void>>();
   private readonly held = new Set<string>();
+  private readonly rewound = new Set<string>();
   /** Whether the database could not take events at the last try. */
   private waiting = false;
 
@@ -58,10 +59,22 @@ export class BatchFeed {
     this.held.add(lane);
     const resume = pause();
     this.seek(batch.topic, batch.partition, Number(batch.firstOffset()));
-    const free = () => {
-      this.held.delete(lane);
-      resume();
-    };
-    void freeAfterMs.then((ms) => setTimeout(free, ms));
+    void freeAfterMs.then((ms) => {
+      if (ms > 0) this.rewindOnce(lane, batch.topic, batch.partition);
+      setTimeout(() => {
+        this.held.delete(lane);
+        resume();
+      }, ms);
+    });
+  }
+
+  /**
+   * The offset that was kept may belong to a topic that was made anew since, and the missing numbers stand before it:
+   * where they could not be pulled, the topic is read once from its beginning (0 may be out of range, which means the same).
+   */
+  private rewindOnce(lane: string, topic: string, partition: number): void {
+    if (this.rewound.has(lane) || this.waiting) return;
+    this.rewound.add(lane);
+    this.seek(topic, partition, 0);
   }
 }

@@ -2,3 +2,4 @@ export { Database, type Statement, type Transaction } from './database.js';
 export { DatabaseUnavailableError, DatabaseOutcomeUnknownError, isStatementError, type StatementError } from './errors.js';
 export { WrongRegionError } from './schema.js';
 export { KEEP_ANSWER, REPLACE_EXPIRED, findAnswer, forgetOldAnswers, requestDigest, type KeptAnswer } from './idempotency.js';
+export { schemaVersion } from './migrations/index.js';

@@ -6,6 +6,7 @@ export class Metrics {
   private readonly registry = new Registry();
   private readonly requests: Histogram<'listener' | 'route' | 'status'>;
   private readonly refusals: Counter;
+  private refused = 0;
   private readonly gauges = new Map<string, Gauge<string>>();
 
   constructor(region: string) {
@@ -22,7 +23,13 @@ export class Metrics {
     this.requests.observe({ listener, route, status: String(status) }, seconds);
   }
 
+  /** Calls on the peer listener refused since the start. */
+  get peersRefused(): number {
+    return this.refused;
+  }
+
   peerRefused(): void {
+    this.refused += 1;
     this.refusals.inc();
   }
 

@@ -159,10 +159,6 @@ export class WeakPasswordError extends ProblemError {
   override readonly code = 'weak-password';
   override readonly status = 422;
   override readonly title = 'The password is too weak';
-
-  constructor(reason: string) {
-    super(reason);
-  }
 }
 
 /** 429: too many wrong attempts for this identifier or from this address. */
