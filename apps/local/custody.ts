@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { isAlive, killTree, markOf, type ProcessMark } from './processes.js';
 
-const GUARDIAN = fileURLToPath(new URL('./guardian.js', import.meta.url));
+const GUARDIAN = fileURLToPath(new URL('./guardian-child.js', import.meta.url));
 
 /**
  * Keeps the list of every process that the runtime started in two places besides memory: with the guardian, which ends

@@ -111,6 +111,7 @@ export class Deployment {
     const results = await Promise.allSettled([...this.#regions.values()].map((region) => region.start()));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+    await Promise.all([...this.#regions.values()].map((region) => region.untilConnected()));
   }
 
   #failIfStopping(): void {

@@ -13,20 +13,20 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Once in order; asked a second time, at once. */
-async function stop(why: string, exitCode: number): Promise<void> {
+/** Once in order; asked a second time, at once. @param why is said, unless a failure was told already */
+async function stop(why: string | undefined, exitCode: number): Promise<void> {
   if (stopping) {
     deployment?.endNow();
     process.exit(1);
   }
   stopping = true;
-  say(`stopping: ${why}`);
+  if (why !== undefined) say(`stopping: ${why}`);
   setTimeout(() => {
     deployment?.endNow();
     process.exit(1);
   }, STOP_MS).unref();
   await deployment?.stop();
-  say('stopped');
+  if (why !== undefined) say('stopped');
   process.exit(exitCode);
 }
 
@@ -34,7 +34,7 @@ function failed(error: unknown): void {
   if (stopping) return;
   const text = error instanceof RuntimeFailure ? error.message : String(error instanceof Error ? error.stack : error);
   process.stderr.write(`${saysDiskFull(text) && !(error instanceof RuntimeFailure) ? `the disk is full: ${String(error)}` : text}\n`);
-  void stop('it failed', 1);
+  void stop(undefined, 1);
 }
 
 /** npm may be killed in ways that it can't pass on; its child then has another parent. */

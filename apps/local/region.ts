@@ -19,6 +19,8 @@ export const PART_NAMES = ['api', 'postgres', 'redis', 'kafka'] as const;
 /** Migrations of a first start, on a busy machine. */
 const READY_MS = 60_000;
 const READY_EVERY_MS = 100;
+/** Topics, subscriptions and their first copies in every region. */
+const CONNECTED_MS = 45_000;
 
 /** What all regions of a deployment are made from. */
 export interface Materials {
@@ -70,6 +72,15 @@ export class Region {
     const kafka = this.#bring('kafka').then(() => grantPeers(`127.0.0.1:${this.ports.kafka}`, this.#peers));
     const api = Promise.all([this.#bring('postgres'), this.#bring('redis')]).then(() => this.#bring('api'));
     await Promise.all([kafka, api]);
+  }
+
+  /** Waits until it reads all its peers; one that can't within the bound is no reason not to begin, and is told. */
+  async untilConnected(): Promise<void> {
+    const deadline = performance.now() + CONNECTED_MS;
+    while (!(await this.#service.isConnected(PROBE_MS))) {
+      if (performance.now() > deadline) return this.#events.report(`${this.name} has not connected to all its peers yet; its /ops/status says why`);
+      await sleep(READY_EVERY_MS);
+    }
   }
 
   /** @throws RuntimeFailure when a part doesn't come up */

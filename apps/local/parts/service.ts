@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { programEnvironment } from '../config.js';
 import { RuntimeFailure } from '../failure.js';
 import { repositoryRoot, type Layout } from '../layout.js';
-import type { PartCommand, PartProgram } from './part.js';
-import type { SupervisedPart } from './part.js';
+import type { PartCommand, PartProgram, SupervisedPart } from './part.js';
 
 const CLOCK_MS = 3_000;
 
@@ -55,6 +54,13 @@ export class ServicePart implements PartProgram {
     return this.#get('/health/ready', deadlineMs);
   }
 
+  /** It reads every peer over both channels, and hears them: a cut now would find everything at work. */
+  async isConnected(deadlineMs: number): Promise<boolean> {
+    const status = await this.#ask('/ops/status', deadlineMs, { authorization: `Bearer ${this.#environment['HOMEWARD_OPS_TOKEN']}` });
+    const peers = Object.values((status as OpsStatus | undefined)?.peers ?? { none: {} });
+    return peers.every((peer) => peer.link === 'up' && peer.kafka?.connected === true && peer.replication?.state === 'streaming');
+  }
+
   /**
    * Sets how far off the service believes the clock to be, now and whenever it starts again.
    * @throws RuntimeFailure when a running service doesn't confirm it
@@ -83,17 +89,23 @@ export class ServicePart implements PartProgram {
     });
   }
 
-  get clockOffsetMs(): number {
-    return this.#clockOffsetMs;
+  async #get(path: string, deadlineMs: number): Promise<boolean> {
+    return (await this.#ask(path, deadlineMs)) !== undefined;
   }
 
-  async #get(path: string, deadlineMs: number): Promise<boolean> {
+  /** The JSON of a good answer in time; undefined for everything else. */
+  async #ask(path: string, deadlineMs: number, headers: Record<string, string> = {}): Promise<unknown> {
     try {
-      const response = await fetch(`http://127.0.0.1:${this.#opsPort}${path}`, { signal: AbortSignal.timeout(deadlineMs) });
-      await response.arrayBuffer();
-      return response.ok;
+      const response = await fetch(`http://127.0.0.1:${this.#opsPort}${path}`, { headers, signal: AbortSignal.timeout(deadlineMs) });
+      const body = (await response.json()) as unknown;
+      return response.ok ? body : undefined;
     } catch {
-      return false;
+      return undefined;
     }
   }
+}
+
+/** What of `/ops/status` is looked at here. */
+interface OpsStatus {
+  readonly peers?: Record<string, { link?: string; kafka?: { connected?: boolean }; replication?: { state?: string } }>;
 }

@@ -2,7 +2,7 @@ import { DataSource } from 'typeorm';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { limits } from '#kernel/config';
-import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, isRefusal, isStatementError } from './errors.js';
+import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, endsConnection, isRefusal, isStatementError } from './errors.js';
 import { Listener } from './listener.js';
 import { WrongRegionError, prepareSchema } from './schema.js';
 import { migrations } from './migrations/index.js';
@@ -134,12 +134,12 @@ export class Database {
       client.release();
       return rows as R[];
     } catch (error) {
-      if (isStatementError(error) && !isRefusal(error)) {
-        client.release();
-        throw error;
+      if (isLost(error)) {
+        client.release(true);
+        throw new DatabaseOutcomeUnknownError({ cause: error });
       }
-      client.release(true);
-      throw isStatementError(error) ? new DatabaseUnavailableError({ cause: error }) : new DatabaseOutcomeUnknownError({ cause: error });
+      client.release();
+      throw isStatementError(error) && isRefusal(error) ? new DatabaseUnavailableError({ cause: error }) : error;
     }
   }
 
@@ -161,7 +161,10 @@ export class Database {
   private async checkOut(): Promise<PoolClient> {
     if (!this.prepared) throw new DatabaseUnavailableError();
     try {
-      return await pool(this.source).connect();
+      const client = await pool(this.source).connect();
+      // The pool listens to idle clients only, and a connection that ends between two statements must not end the process.
+      if (client.listenerCount('error') === 0) client.on('error', (error) => this.logger.debug({ err: error }, 'a database connection was lost'));
+      return client;
     } catch (error) {
       throw new DatabaseUnavailableError({ cause: error });
     }
@@ -195,9 +198,10 @@ function asConfig(statement: Statement | string, values: unknown[], limitMs: num
   return { ...query, values, query_timeout: limitMs };
 }
 
-/** Errors of the connection itself: pg gives them a system code or one of its own sentences, never a SQLSTATE. */
+/** The connection is gone, with or without a last word of the server; pg gives its own errors a system code or a sentence. */
 function isLost(error: unknown): boolean {
-  if (!(error instanceof Error) || isStatementError(error)) return false;
+  if (!(error instanceof Error)) return false;
+  if (isStatementError(error)) return endsConnection(error);
   if ('code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code)) return true;
   return /Connection terminated|Query read timeout|not queryable|Client was closed|connection error/i.test(error.message);
 }

@@ -27,9 +27,17 @@ export function isStatementError(error: unknown): error is StatementError {
 }
 
 /**
- * SQLSTATE classes in which the server refused and nothing was done: shutting down or starting (57P), out of
- * connections or memory (53), connection trouble it named itself (08), a statement it cancelled (57014), read only (25006).
+ * The server said no and did nothing: out of connections or memory (53), a statement that it cancelled (57014), not
+ * accepting connections (57P03), read only (25006).
  */
 export function isRefusal(error: StatementError): boolean {
-  return /^(57|53|08|25006|58)/.test(error.code);
+  return /^(53|57014|57P03|25006)/.test(error.code);
+}
+
+/**
+ * The server ended the connection: shut down or crashed (57P01, 57P02), or its own trouble (08, 58). It may have done
+ * so right after a commit, so a write that meets this is unknown.
+ */
+export function endsConnection(error: StatementError): boolean {
+  return /^(57P01|57P02|08|58)/.test(error.code);
 }

@@ -1,0 +1,29 @@
+import { readMetrics } from './metrics.js';
+import type { World } from './world.js';
+
+/** Every table in which a request could leave something. */
+const TABLES = ['account', 'credential_epoch', 'password', 'profile', 'ended_session', 'signout', 'idempotency', 'outbox', 'redis_pending', 'dead_letter', 'conflict'];
+
+/** The rows of every table of every region, counted: what a request that was refused must leave as it was. */
+export async function rowCounts(world: World): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const region of world.regions) {
+    const [row] = await world.sql<Record<string, number>>(region, `SELECT ${TABLES.map((table) => `(SELECT count(*)::int FROM ${table}) AS ${table}`).join(', ')}`);
+    for (const [table, count] of Object.entries(row!)) counts[`${region}.${table}`] = count;
+  }
+  return counts;
+}
+
+/** Routes that regions call on each other by themselves, whatever clients do. */
+const BY_THEMSELVES = /heartbeat|route-table|\/events|\/state\//;
+
+/** How many calls on clients' behalf each region has had from its peers. */
+export async function callsBetween(world: World): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const region of world.regions) {
+    const samples = readMetrics((await world.ops(region, 'GET', '/metrics')).text);
+    const asked = samples.filter(({ name, labels }) => name === 'homeward_request_seconds_count' && labels['listener'] === 'peer' && !BY_THEMSELVES.test(labels['route']!));
+    counts[region] = asked.reduce((sum, { value }) => sum + value, 0);
+  }
+  return counts;
+}
