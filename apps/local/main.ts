@@ -5,8 +5,11 @@ import { RuntimeFailure, saysDiskFull } from './failure.js';
 /** Everything is ended within this, or by force. */
 const STOP_MS = 14_000;
 const PARENT_EVERY_MS = 250;
+/** One Ctrl-C reaches the runtime twice: from the terminal, and handed on by npm. */
+const SAME_WISH_MS = 700;
 
 let stopping = false;
+let stoppingSince = 0;
 let deployment: Deployment | undefined;
 
 function say(line: string): void {
@@ -16,10 +19,12 @@ function say(line: string): void {
 /** Once in order; asked a second time, at once. @param why is said, unless a failure was told already */
 async function stop(why: string | undefined, exitCode: number): Promise<void> {
   if (stopping) {
+    if (performance.now() - stoppingSince < SAME_WISH_MS) return;
     deployment?.endNow();
     process.exit(1);
   }
   stopping = true;
+  stoppingSince = performance.now();
   if (why !== undefined) say(`stopping: ${why}`);
   setTimeout(() => {
     deployment?.endNow();

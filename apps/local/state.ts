@@ -68,6 +68,8 @@ export function checkRoom(directory: string): void {
 
 /** @throws RuntimeFailure that names each port of the plan that something else listens on, and what it is for. */
 export async function checkPorts(plan: PortPlan): Promise<void> {
+  const beyond = portUses(plan).find((one) => one.port > 65_535);
+  if (beyond !== undefined) throw new RuntimeFailure(`port ${beyond.port} (${beyond.use}) does not exist; choose a lower --port-base`);
   const checked = await Promise.all(portUses(plan).map(async (one) => ((await isFree(one.port)) ? [] : [one])));
   const taken = checked.flat();
   if (taken.length === 0) return;

@@ -21,7 +21,7 @@ describe('the arguments of npm start', () => {
     [['--regions', 'a-name-that-is-too-long'], /can't be a region's name/],
     [['--regions'], /needs a value/],
     [['--port-base', '80'], /--port-base/],
-    [['--port-base', '65000'], /--port-base/],
+    [['--port-base', '65100'], /--port-base/],
     [['--env', 'nothing'], /KEY=VALUE/],
     [['--wrong'], /unknown argument --wrong/],
   ])('%j is refused with a line that says why', (argv, message) => {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, partitionOf } from '#kernel/routing';
 import { PARTITIONS, STREAMS } from '#kernel/wire';
 import { Cluster } from './harness/cluster.js';
+import { readMetrics, sumOf } from './harness/metrics.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 
 const world = sharedWorld();
@@ -183,7 +184,7 @@ describe('a message that can not be applied', () => {
       const message = { v: 1, writer: 'east', stream: 'accounts', partition, number: heads.accounts[partition] + 1_000_000, key: id, payload };
       await kafka.produce(TOPIC, partition, [Buffer.from(JSON.stringify(message))]);
     }
-    const asked = async (): Promise<number> => Number(/homeward_request_seconds_count\{[^}]*route="POST \/peer\/v1\/events"[^}]*\} (\d+)/.exec((await world.ops('east', 'GET', '/metrics')).text)?.[1] ?? 0);
+    const asked = async (): Promise<number> => sumOf(readMetrics((await world.ops('east', 'GET', '/metrics')).text), 'homeward_request_seconds_count', { route: 'POST /peer/v1/events' }) ?? 0;
     const before = { pulls: await asked(), atMs: performance.now() };
     await untilKept(await registerIn(ALL));
     await untilKept(await registerIn(ALL));

@@ -77,7 +77,7 @@ function createSessions({ logger, region, regions, clock, keyring, database, red
   const feeder = new SessionFeeder(database, store, known, clock, (heard) => database.listener.on('homeward_arrived', heard), logger);
   const sessionPeers = new SessionPeersOverHttp(peers);
   const tokenReader = new TokenReader(ids, regions);
-  const checkSession = new CheckSession(region, tokenReader, store, feeder, known, sessionPeers);
+  const checkSession = new CheckSession(region, life, clock, tokenReader, store, feeder, known, sessionPeers);
   const readYourWrites = new ReadYourWrites(region, peers, arrivals);
   return {
     feeder, readYourWrites,
@@ -128,8 +128,8 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
   const profileReader = new ProfileReader(database, regions, readYourWrites);
   return {
     reader, createAccount, setPassword, profileReader,
-    register: new Register(region, routes, createAccount, peers, database, logger),
-    changePassword: new ChangePassword(region, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
+    register: new Register(own, routes, createAccount, peers, database, logger),
+    changePassword: new ChangePassword(own, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
     signIn: new SignIn({ own: region, reader, routes, hashing, peers, database, attempts, secondReads: new SecondReadBudget(clock), sessions: createSession, passwords: setPassword, channels, logger }),
     editProfile: new EditProfile(region, database, profileReader, readYourWrites, clock),
     degradation: new Degradation(region, peers),

@@ -36,6 +36,15 @@ export function checkPassword(password: string, identifier: string, minLength = 
   if (isMadeOf(lower, identifier)) throw new WeakPasswordError('The password is made of the identifier');
 }
 
+/**
+ * Whether a text can be anybody's password at all, by the rules that no deployment can loosen. What can't be is refused as
+ * malformed where it is presented: no account has it, so nobody need be asked.
+ */
+export function couldBePassword(text: string): boolean {
+  if (text === '' || text.length > mostRawLength || !text.isWellFormed()) return false;
+  return [...canonicalPassword(text)].length <= mostCharacters;
+}
+
 const tooLong = `The password may have at most ${mostCharacters} characters`;
 
 /** Compared without case and without signs: a part of the identifier, forwards or backwards, with a few characters around it, or a piece of it. */

@@ -4,10 +4,12 @@ import { limits } from '#kernel/config';
 import { newId } from '#kernel/ids';
 import { HomeUnavailableError, OutcomeUnknownError } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
+import { applyPatch, mergeProfiles } from '../profiles/index.js';
 import type { Routes } from '../routes/index.js';
 import type { Account } from './account.js';
 import type { CreateAccount, Registered, Registration } from './create-account.js';
 import { isConsistent, keepAccount } from './keep-account.js';
+import { checkPassword } from './password-rules.js';
 
 /** What travels to the home. */
 export interface ForwardedRegistration extends Registration {
@@ -17,7 +19,7 @@ export interface ForwardedRegistration extends Registration {
 /** Registration as a client asks for it, in any region: decided at the home, kept here at once. */
 export class Register {
   constructor(
-    private readonly own: string,
+    private readonly own: { region: string; minPasswordLength: number },
     private readonly routes: Routes,
     private readonly createAccount: CreateAccount,
     private readonly peers: Peers,
@@ -33,11 +35,18 @@ export class Register {
     const { slot, home } = this.routes.route(asked.identifier);
     if (this.routes.disputed(slot)) throw new HomeUnavailableError(home);
     const key = asked.key === undefined ? undefined : `client:${asked.key}`;
-    if (home === this.own) return { ...(await this.createAccount.create({ ...asked, key }, () => true)), read: 'local' };
+    if (home === this.own.region) return { ...(await this.createAccount.create({ ...asked, key }, () => true)), read: 'local' };
     const peer = this.peers.find(home);
     if (peer === undefined) throw new HomeUnavailableError(home);
+    this.refuseWhatNoHomeTakes(asked);
     // Without the client's key the retry of a dead connection still has to be the same registration.
     return { ...(await this.forward(peer, { ...asked, key: key ?? `forward:${newId()}` })), read: 'second' };
+  }
+
+  /** What is wrong wherever it is decided is refused here, and nothing is sent (test/regions/bad-input.spec.ts). */
+  private refuseWhatNoHomeTakes({ identifier, password, profile }: Registration): void {
+    checkPassword(password, identifier, this.own.minPasswordLength);
+    if (profile !== undefined) applyPatch({}, mergeProfiles([]), profile, 0);
   }
 
   private async forward(peer: Peer, registration: Registration): Promise<Registered> {

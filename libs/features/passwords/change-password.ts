@@ -4,6 +4,7 @@ import { limits } from '#kernel/config';
 import { newId } from '#kernel/ids';
 import { HomeUnavailableError } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
+import { checkPassword } from '../accounts/index.js';
 import type { Attempts } from '../attempts/index.js';
 import { raiseEpochs } from './epoch-effect.js';
 import type { PasswordChange, PasswordChanged, SetPassword } from './set-password.js';
@@ -16,7 +17,7 @@ export interface ForwardedPasswordChange extends PasswordChange {
 /** A change of password as a client asks for it, in any region: decided at the home, its epoch kept here at once. */
 export class ChangePassword {
   constructor(
-    private readonly own: string,
+    private readonly own: { region: string; minPasswordLength: number },
     private readonly setPassword: SetPassword,
     private readonly peers: Peers,
     private readonly database: Database,
@@ -27,15 +28,17 @@ export class ChangePassword {
 
   /**
    * A wrong current password is an attempt like a sign-in's.
+   * A next one that no home takes is refused here, and nothing is sent (test/regions/bad-input.spec.ts).
    * @throws what SetPassword throws; TooManyAttemptsError; HomeUnavailableError (certainly not done), OutcomeUnknownError
    */
-  change(asked: PasswordChange, by: { home: string; identifier: string; address: string }): Promise<PasswordChanged> {
+  async change(asked: PasswordChange, by: { home: string; identifier: string; address: string }): Promise<PasswordChanged> {
+    checkPassword(asked.next, by.identifier, this.own.minPasswordLength);
     return this.attempts.guard({ identifier: by.identifier, address: by.address }, () => this.changeAt(by.home, asked));
   }
 
   private async changeAt(home: string, asked: PasswordChange): Promise<PasswordChanged> {
     const key = asked.key === undefined ? undefined : `client:${asked.key}`;
-    if (home === this.own) {
+    if (home === this.own.region) {
       const changed = await this.setPassword.change({ ...asked, key }, () => true);
       await this.raised();
       return changed;

@@ -1,9 +1,10 @@
+import type { Clock } from '#kernel/clock';
 import { SessionInvalidError, SessionOriginUnavailableError } from '#kernel/problems';
 import { sessionStillGood } from './decide.js';
 import type { KnownEndings } from './known-endings.js';
 import type { OriginSession, SessionPeers } from './peers.js';
 import type { SessionFeeder } from './session-feeder.js';
-import type { SessionStore } from './session-store.js';
+import { ENDING_SLACK_MS, type SessionStore } from './session-store.js';
 import { CheckedSession, ENDED, type SessionAnswer, factsOf, textOf } from './session-text.js';
 import type { ReadToken, TokenReader } from './token-reader.js';
 
@@ -14,6 +15,9 @@ const CACHE_MS = 4_500;
 export class CheckSession {
   constructor(
     private readonly own: string,
+    /** A session's life in ms. */
+    private readonly lifeMs: number,
+    private readonly clock: Pick<Clock, 'wallMs'>,
     private readonly tokens: TokenReader,
     private readonly store: SessionStore,
     private readonly feeder: Pick<SessionFeeder, 'mustCompare'>,
@@ -32,11 +36,16 @@ export class CheckSession {
     const text = await this.store.read(id.hashB64);
     if (text === ENDED) throw new SessionInvalidError();
     if (text === null) {
-      if (id.region === this.own) throw new SessionInvalidError();
+      if (id.region === this.own || this.expired(id)) throw new SessionInvalidError();
       return this.readOrigin(id);
     }
     if (this.feeder.mustCompare()) await this.compare(id, text);
     return new CheckedSession(id, id.region === this.own ? 'local' : 'cache', text);
+  }
+
+  /** Whether its id says that it has expired, whatever region's clock is right: its origin need not be asked. */
+  private expired(id: ReadToken): boolean {
+    return id.createdAtMs + this.lifeMs + ENDING_SLACK_MS < this.clock.wallMs();
   }
 
   private async compare(id: ReadToken, text: string): Promise<void> {

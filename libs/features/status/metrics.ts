@@ -60,6 +60,8 @@ export class Metrics {
     this.set('homeward_events_pulled', 'Events that Kafka did not bring', { peer }, seen.events.pulled);
     this.set('homeward_subscription_streaming', '1 while rows of the peer arrive', { peer }, seen.replication?.state === 'streaming' ? 1 : 0);
     this.set('homeward_subscription_alarm', '1 where a person should look; the cause is in /ops/status', { peer }, seen.replication?.alarm ? 1 : 0);
+    const mended = Object.values(seen.replication?.mended ?? {}).reduce((sum, count) => sum + count, 0);
+    this.set('homeward_subscription_mended', 'Wrong settings of the subscription that were put right; /ops/status tells which', { peer }, mended);
     this.set('homeward_subscription_rebuilds', 'Copies after the first', { peer }, seen.replication?.rebuilds ?? 0);
   }
 

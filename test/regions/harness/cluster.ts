@@ -38,8 +38,11 @@ export class Cluster {
 
   /** Deletes everything that is stored now, as retention would in time. */
   async deleteRecords(topic: string): Promise<void> {
-    const ends = await this.offsets(topic);
-    await this.administer((admin) => admin.deleteTopicRecords({ topic, partitions: ends.map(({ partition, high }) => ({ partition, offset: String(high) })) }));
+    await this.administer(async (admin) => {
+      // Asking for the offsets also makes kafkajs learn who leads the partitions, which the deletion needs and does not ask for.
+      const ends = await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: ends.map(({ partition, high }) => ({ partition, offset: high })) });
+    });
   }
 
   /** Everything that a topic holds now. */

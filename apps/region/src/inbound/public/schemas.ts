@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { couldBePassword } from '#features/accounts';
 import { profilePatchSchema } from '#features/profiles';
 
 /** Longest identifier taken in at all; normalisation says more. */
@@ -8,9 +9,12 @@ const password = z.string().max(65_536).meta({ format: 'password', example: 'vio
 const iso = z.string().meta({ format: 'date-time' });
 const region = z.string().meta({ description: 'A region', example: 'east' });
 
+/** One that is presented, not chosen: what nobody can have is no attempt at an account, and is refused before anybody is asked. */
+const presented = password.refine(couldBePassword, 'is no password that an account can have: 1 to 256 characters').meta({ minLength: 1, maxLength: 256 });
+
 export const registerBody = z.strictObject({ identifier, password, profile: profilePatchSchema.optional() });
-export const signInBody = z.strictObject({ identifier, password });
-export const passwordBody = z.strictObject({ current: password, next: password });
+export const signInBody = z.strictObject({ identifier, password: presented });
+export const passwordBody = z.strictObject({ current: presented, next: password });
 export const routeQuery = z.strictObject({ identifier });
 
 const account = z.strictObject({ id: z.uuid(), identifier, home: region });
