@@ -1,6 +1,8 @@
 import { createWriteStream, renameSync, statSync, type WriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 
+import { saysDiskFull } from './failure.js';
+
 /** A file is renamed to `.1` at this size, over the one before: a part's log never takes more than twice as much. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** What is shown of a part that died. */
@@ -13,6 +15,7 @@ export class Journal {
   #file: WriteStream | undefined;
   #bytes = 0;
   #tail: string[] = [];
+  #saidDiskFull = false;
 
   constructor(path: string) {
     this.path = path;
@@ -22,9 +25,15 @@ export class Journal {
     return this.#tail;
   }
 
+  /** Whether it ever said so, however much it said after that. */
+  get saidDiskFull(): boolean {
+    return this.#saidDiskFull;
+  }
+
   /** Forgets the last lines: they are of an earlier process. */
   startOver(): void {
     this.#tail = [];
+    this.#saidDiskFull = false;
   }
 
   follow(stream: Readable): void {
@@ -48,6 +57,7 @@ export class Journal {
 
   #remember(line: string): void {
     if (line.trim() === '') return;
+    this.#saidDiskFull ||= saysDiskFull(line);
     this.#tail.push(line.slice(0, MAX_LINE_CHARS));
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }

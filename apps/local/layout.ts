@@ -45,11 +45,9 @@ export class Layout {
 
   /** Makes the directories that everything else stands on. Only the way to PostgreSQL's is open to others. */
   create(): void {
-    mkdirSync(this.data, { recursive: true });
-    if (runsAsRoot()) {
-      chmodSync(this.data, 0o711);
-      mkdirSync(this.postgresRoot, { recursive: true });
-      chmodSync(this.postgresRoot, 0o711);
+    for (const directory of [this.data, this.postgresRoot]) {
+      mkdirSync(directory, { recursive: true });
+      chmodSync(directory, runsAsRoot() ? 0o711 : 0o700);
     }
     for (const directory of [this.tls, this.logs, join(this.data, 'regions')]) {
       mkdirSync(directory, { recursive: true, mode: 0o700 });

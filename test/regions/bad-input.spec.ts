@@ -158,6 +158,15 @@ describe('a header', () => {
     expect(await world.api(REGION, 'GET', '/v1/profile', { token, consistency })).toMatchObject({ status: 200, headers: { 'homeward-read': 'local' } });
   });
 
+  it('that claims to be forwarded for another address does not count without trusted proxies', async () => {
+    const attempt = (address: number): Promise<Answer> => world.trySignIn(REGION, { identifier: unknown, password: PASSWORD }, { headers: { 'x-forwarded-for': `192.0.2.${address}`, forwarded: `for=192.0.2.${address}` } });
+    const unknown = world.identifier(REGION);
+    for (let address = 1; address <= 10; address += 1) mustBeProblem(await attempt(address), 401, 'invalid-credentials');
+    const eleventh = await attempt(11);
+    mustBeProblem(eleventh, 429, 'too-many-attempts');
+    expect(Number(eleventh.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
   it('with an If-Match that names nothing here is answered 412', async () => {
     for (const tag of ['"x"', 'x', '', 'W/"x"', '"a", "b"', '"', ',']) mustBeProblem(await patch({ bio: 'new' }, { 'if-match': tag }), 412, 'precondition-failed');
   });

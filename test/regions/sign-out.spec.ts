@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, eventually } from './harness/index.js';
+import { tokenMaker } from './harness/stores.js';
 import { AT_ONCE_MS, cutFrom, during, fileWorld, killed, linkCut, mustBeProblem, otherThan } from './situations.js';
 
 /** "At its origin and wherever it was cached within 5 s" (contract), and a margin for a busy machine. */
@@ -74,20 +75,46 @@ describe('signing out of one session', () => {
     }
   });
 
-  it('is not undone by an origin read that was on its way', async () => {
-    const tokens = await Promise.all(Array.from({ length: 8 }, () => world.signIn(east, single)));
+});
+
+describe('a session that was ended here', () => {
+  /** Runs with a slow link whose connections are open, so that an origin read takes one round trip of 400 ms. */
+  async function slowly(work: () => Promise<void>): Promise<void> {
+    const unknown = Array.from({ length: 8 }, () => tokenMaker(world).create(east, single.id).token);
+    await Promise.all(unknown.map((token) => mustBeDead(west, token)));
     await world.control('PUT', '/links/east/west', { latencyMs: 200 });
+    await work().finally(() => world.control('PUT', '/links/east/west', { latencyMs: 0 }));
+  }
+
+  /** Checks sessions of east in west, each a little after the other: the origin may have answered already, or not have been asked. */
+  async function whileRead(tokens: readonly string[], meanwhile: (token: string) => Promise<void>): Promise<void> {
     await Promise.all(tokens.map(async (token, index) => {
       const read = world.check(west, token);
-      // Spread over the time that the read takes: the origin may have answered already, or not have been asked.
       await new Promise((spread) => setTimeout(spread, index * 70));
-      await signOut(west, index % 2 === 0 ? '/v1/sessions/current' : '/v1/sessions', token);
+      await meanwhile(token);
       await mustBeDead(west, token);
       await read;
       await mustBeDead(west, token);
-    })).finally(() => world.control('PUT', '/links/east/west', { latencyMs: 0 }));
+    }));
+  }
+
+  it('is not brought back by an origin read that was on its way', async () => {
+    const tokens = await Promise.all(Array.from({ length: 8 }, () => world.signIn(east, single)));
+    await slowly(() => whileRead(tokens, async (token) => void (await signOut(west, '/v1/sessions/current', token))));
     await world.mustConverge();
     for (const token of tokens) for (const region of world.regions) await mustBeDead(region, token);
+  });
+
+  it('is not brought back by one either where all sessions of the account were ended', async () => {
+    const [own, ...tokens] = await Promise.all([world.signIn(west, whole), ...Array.from({ length: 4 }, () => world.signIn(east, whole))]);
+    await slowly(async () => {
+      const reads = tokens.map((token) => world.check(west, token));
+      await signOut(west, '/v1/sessions', own);
+      await Promise.all(reads);
+      for (const token of tokens) expect((await world.check(west, token)).status).toBe(401);
+    });
+    await world.mustConverge();
+    for (const token of [own, ...tokens]) for (const region of world.regions) await mustBeDead(region, token);
   });
 });
 
@@ -119,9 +146,11 @@ describe('signing out everywhere', () => {
   });
 });
 
-describe.each(['/v1/sessions/current', '/v1/sessions'] as const)("the consistency token of DELETE %s", (path) => {
+describe('the consistency token of a sign-out', () => {
+  const paths = ['/v1/sessions/current', '/v1/sessions'] as const;
+
   it('makes the other region see it at once', async () => {
-    for (const asked of world.regions) {
+    for (const path of paths) for (const asked of world.regions) {
       const token = await signInSeen(otherThan(world, asked), single);
       const consistency = await signOut(asked, path, token);
       mustBeProblem(await world.check(otherThan(world, asked), token, { consistency }), 401, 'session-invalid');
@@ -129,17 +158,20 @@ describe.each(['/v1/sessions/current', '/v1/sessions'] as const)("the consistenc
   });
 
   it('is never answered without a mark by a region that can not know of it', async () => {
-    const token = await signInSeen(east, single);
+    const tokens = { [paths[0]]: await signInSeen(east, single), [paths[1]]: await signInSeen(east, whole) };
     await world.cut('blackhole');
     await world.untilCutSeen();
-    const consistency = await signOut(east, path, token);
-    await mustBeDead(east, token);
-    const answer = await world.check(west, token, { consistency });
-    if (answer.status === 200) expect(answer.headers['homeward-read']).toBe('stale');
-    else mustBeProblem(answer, 401, 'session-origin-unavailable');
+    for (const path of paths) {
+      const token = tokens[path]!;
+      const consistency = await signOut(east, path, token);
+      await mustBeDead(east, token);
+      const answer = await world.check(west, token, { consistency });
+      if (answer.status === 200) expect(answer.headers['homeward-read']).toBe('stale');
+      else mustBeProblem(answer, 401, 'session-origin-unavailable');
+    }
     await world.heal();
     await world.mustConverge();
-    for (const region of world.regions) await mustBeDead(region, token);
+    for (const token of Object.values(tokens)) for (const region of world.regions) await mustBeDead(region, token);
   });
 });
 
@@ -184,15 +216,15 @@ describe.each([linkCut(world, 'blackhole'), linkCut(world, 'hold'), linkCut(worl
     }
   });
 
-  it('everywhere is taken at once too, asked with a session of either region, and later sessions live', async () => {
-    for (const token of theirs) {
-      const answer = await ask(here, '/v1/sessions', token);
-      // The first has ended the second here: it is dead, and that is the answer.
-      expect(answer.status).toBe(token === theirs[0] ? 204 : 401);
-      expect(answer.ms).toBeLessThan(AT_ONCE_MS);
-    }
+  it('everywhere is taken at once too, and no repetition ends the sessions that are made later', async () => {
+    const answer = await ask(here, '/v1/sessions', theirs[0]!);
+    expect(answer.status).toBe(204);
+    expect(answer.ms).toBeLessThan(AT_ONCE_MS);
     later = await world.signIn(here, whole);
-    for (const token of theirs) await mustBeDead(here, token);
+    for (const token of theirs) {
+      await mustBeDead(here, token);
+      mustBeProblem(await ask(here, '/v1/sessions', token), 401, 'session-invalid');
+    }
     await mustLive(here, later);
   });
 

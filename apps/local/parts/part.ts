@@ -175,8 +175,8 @@ export class SupervisedPart {
   }
 
   #diedUnasked(how: string): void {
-    const lines = [...this.#journal.tail, ...(this.program.lastLines?.() ?? [])];
-    if (lines.some(saysDiskFull)) {
+    const lines = this.#lastLines();
+    if (this.#journal.saidDiskFull || lines.some(saysDiskFull)) {
       this.#events.fatal(new RuntimeFailure(`${this.label} ended because its disk is full (${this.#journal.path})`));
       return;
     }
@@ -216,9 +216,13 @@ export class SupervisedPart {
 
   async #startFailure(what: string): Promise<RuntimeFailure> {
     await sleep(2 * PROBE_EVERY_MS);
-    const lines = [...this.#journal.tail, ...(this.program.lastLines?.() ?? [])];
-    if (lines.some(saysDiskFull)) return new RuntimeFailure(`${this.label} can't start: its disk is full`);
+    const lines = this.#lastLines();
+    if (this.#journal.saidDiskFull || lines.some(saysDiskFull)) return new RuntimeFailure(`${this.label} can't start: its disk is full`);
     return new RuntimeFailure([`${this.label} ${what}; its log is ${this.#journal.path}`, ...lines.map((line) => `    ${line}`)].join('\n'));
+  }
+
+  #lastLines(): string[] {
+    return [...this.#journal.tail, ...(this.program.lastLines?.() ?? [])];
   }
 
   #thaw(): void {

@@ -12,6 +12,8 @@ import type { TokenReader } from './token-reader.js';
 /** What a sign-out tells its caller: whose, and the version of this region's sign-out row for the consistency token. */
 export interface SignedOut {
   readonly account: string;
+  /** Undefined where the account itself is not known here yet. */
+  readonly home?: string;
   /** Undefined when the session had expired by itself and nothing was written. */
   readonly version?: number;
 }
@@ -25,7 +27,7 @@ const END = {
     INSERT INTO redis_pending (session_hash, expires_at) VALUES ($3, to_timestamp($4::float8 / 1000)))
   INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $5, $6, 0, 1)
   ON CONFLICT (region, account) DO UPDATE SET version = mine.version + 1
-  RETURNING version`,
+  RETURNING version, (SELECT home FROM account WHERE id = $6) AS home`,
 };
 
 /**
@@ -54,12 +56,12 @@ export class EndSession {
     if (id === undefined) throw new SessionInvalidError();
     const expiresAtMs = id.createdAtMs + this.lifeMs;
     if (expiresAtMs + ENDING_SLACK_MS < this.clock.wallMs()) return { account: id.account };
-    const [row] = await this.database.write<{ version: string }>(END, [
+    const [row] = await this.database.write<{ version: string; home: string | null }>(END, [
       this.own, slotOfBytes(id.hash), id.hash, expiresAtMs, slotOfBytes(uuidToBytes(id.account)), id.account,
     ]);
     if (id.region !== this.own) this.tell(id.region, { hash: id.hashB64, expiresAtMs });
     await this.feeder.endNow(id.hashB64, expiresAtMs);
-    return { account: id.account, version: Number(row!.version) };
+    return { account: id.account, home: row!.home ?? undefined, version: Number(row!.version) };
   }
 
   /** Not waited for: replication tells it too. Other peers need not hear it, what they have cached ends within seconds. */

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiResponse } from '@nestjs/swagger';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { problemAnswer } from './schemas.js';
 
 const HEADERS = {
@@ -27,7 +27,8 @@ export interface Answers {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly problems: readonly string[];
-  readonly session?: boolean;
+  /** Whether it takes a session; `ending` for calls that are taken where the session itself can't be checked. */
+  readonly session?: boolean | 'ending';
   readonly account?: boolean;
   readonly write?: boolean;
   readonly etag?: boolean;
@@ -36,19 +37,30 @@ export interface Answers {
 
 /** Documents an operation: its answer, its headers and each problem that the contract lists for it. */
 export function Documented(answers: Answers): MethodDecorator {
-  const problems = [...answers.problems, ...(answers.session ? ['session-invalid', 'session-origin-unavailable'] : [])];
+  const problems = [...answers.problems, ...(answers.session ? ['session-invalid'] : []), ...(answers.session === true ? ['session-origin-unavailable'] : [])];
   const headers = { ...HEADERS, ...(answers.account ? ACCOUNT_HEADERS : {}), ...(answers.write ? WRITE_HEADERS : {}), ...(answers.etag ? ETAG : {}) };
   const statuses = [...new Set(problems.map((slug) => STATUS_OF[slug]!))].sort();
   const decorators = [
-    ApiResponse({ status: answers.status, description: answers.description, headers, ...(answers.schema ? { schema: answers.schema as never } : {}) }),
+    ApiResponse({ status: answers.status, description: answers.description, headers, ...(answers.schema ? { content: { 'application/json': { schema: published(answers.schema) } } } : {}) }),
     ...statuses.map((status) => ApiResponse({
-      status, description: problems.filter((slug) => STATUS_OF[slug] === status).map((slug) => `urn:homeward:problem:${slug}`).join(', '),
+      status, description: typesOf(problems, status).join(', '),
       headers: status === 503 || status === 429 ? { ...HEADERS, 'Retry-After': { schema: { type: 'integer' as const } } } : HEADERS,
-      content: { 'application/problem+json': { schema: problemAnswer as never } },
+      content: { 'application/problem+json': { schema: published(problemAnswer.extend({ type: z.enum(typesOf(problems, status)), status: z.literal(status) })) } },
     })),
   ];
   if (answers.session) decorators.push(ApiBearerAuth('session'));
   if (answers.account) decorators.push(ApiHeader({ name: 'Homeward-Consistency', required: false, description: 'The newest token that a write answered' }));
   if (answers.idempotent) decorators.push(ApiHeader({ name: 'Idempotency-Key', required: false, schema: { type: 'string', minLength: 1, maxLength: 128 } }));
   return applyDecorators(...decorators);
+}
+
+/** The problems of a status, as their `type` says. */
+function typesOf(problems: readonly string[], status: number): string[] {
+  return problems.filter((slug) => STATUS_OF[slug] === status).map((slug) => `urn:homeward:problem:${slug}`);
+}
+
+/** A schema as OpenAPI 3.1 takes it: JSON Schema 2020-12. */
+export function published(schema: z.ZodType): object {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return json;
 }

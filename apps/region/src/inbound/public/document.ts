@@ -9,7 +9,7 @@ export function publishDocument(app: NestFastifyApplication): void {
     .setDescription('A user service that runs whole in every region: any region signs a user in, the few things that only one may decide are decided at the user\'s home.')
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'The token of a session' }, 'session')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: '<region>.<id>.<mac>', description: 'The token of a session' }, 'session')
     .build();
   SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, description), { jsonDocumentUrl: 'openapi.json', raw: ['json'] });
 }

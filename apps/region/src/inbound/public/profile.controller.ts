@@ -7,7 +7,7 @@ import { ConsistencyTokens } from '#kernel/ids';
 import { ifMatch, tellRead } from '../http/headers.js';
 import { OwnRegion } from '../http/own-region.js';
 import { Session, SessionGuard } from '../http/session.js';
-import { Documented } from './answers.js';
+import { Documented, published } from './answers.js';
 import { profileAnswer } from './schemas.js';
 
 @Controller('v1/profile')
@@ -31,11 +31,11 @@ export class ProfileController {
 
   @Patch()
   @ApiConsumes('application/merge-patch+json', 'application/json')
-  @ApiBody({ schema: profilePatchSchema as never })
+  @ApiBody({ schema: published(profilePatchSchema) })
   @ApiHeader({ name: 'If-Match', required: false })
   @Documented({
     status: 200, description: 'The profile after the edit', schema: profileAnswer, session: true, account: true, write: true, etag: true,
-    problems: ['invalid-request', 'precondition-failed', 'body-too-large', 'unsupported-media-type', 'unavailable', 'overloaded'],
+    problems: ['invalid-request', 'precondition-failed', 'body-too-large', 'unsupported-media-type', 'outcome-unknown', 'unavailable', 'overloaded'],
   })
   async edit(@Session() { session }: FreshlyChecked, @Body() body: unknown, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const account = { id: session.account, identifier: session.identifier };

@@ -12,6 +12,8 @@ export class RouteController {
   @Get()
   @Documented({ status: 200, description: "The identifier's slot and home", schema: routeAnswer, problems: ['invalid-request', 'unavailable'] })
   route(@Query({ schema: routeQuery }) query: RouteQuery) {
-    return this.routes.route(normalizeIdentifier(query.identifier).identifier);
+    // A + that was not percent-encoded arrives as a space (URL Standard, application/x-www-form-urlencoded).
+    const identifier = query.identifier.replace(/^ (?=\d)/, '+');
+    return this.routes.route(normalizeIdentifier(identifier).identifier);
   }
 }

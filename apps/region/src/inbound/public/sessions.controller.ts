@@ -47,19 +47,20 @@ export class SessionsController {
 
   @Delete('current')
   @HttpCode(204)
-  @Documented({ status: 204, description: 'Signed out', session: true, account: true, write: true, problems: ['unavailable'] })
+  @Documented({ status: 204, description: 'Signed out', session: 'ending', account: true, write: true, problems: ['outcome-unknown', 'unavailable'] })
   async end(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     this.tellSignedOut(reply, request, await this.ending.end(bearer(request)));
   }
 
   @Delete()
   @HttpCode(204)
-  @Documented({ status: 204, description: 'Signed out everywhere', session: true, account: true, write: true, problems: ['unavailable'] })
+  @Documented({ status: 204, description: 'Signed out everywhere', session: 'ending', account: true, write: true, problems: ['outcome-unknown', 'unavailable'] })
   async endAll(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     this.tellSignedOut(reply, request, await this.endingAll.end(bearer(request)));
   }
 
-  private tellSignedOut(reply: FastifyReply, request: FastifyRequest, { account, version }: SignedOut): void {
+  private tellSignedOut(reply: FastifyReply, request: FastifyRequest, { account, home, version }: SignedOut): void {
+    if (home !== undefined) tellRead(reply, home, 'local');
     this.tellConsistency(reply, request, account, version === undefined ? {} : { signout: { [this.own.region]: version } });
   }
 
