@@ -50,9 +50,11 @@ describe('with Redis gone', () => {
   let token: string;
   let ended: string;
   let elsewhere: string;
+  let everywhere: string[];
 
   beforeAll(async () => {
-    [token, ended, elsewhere] = await Promise.all([world.signIn(east, user), world.signIn(east, user), world.signIn(west, user)]);
+    [token, ended, elsewhere, ...everywhere] = await Promise.all([[east, user], [east, user], [west, user], [east, other], [west, other]].map(([region, who]) =>
+      world.signIn(region as string, who as User))) as [string, string, string, ...string[]];
     await world.part(east, 'redis', { state: 'down', signal: 'SIGKILL' });
     await eventually(async () => expect((await world.check(east, token)).status).toBe(503));
   });
@@ -67,7 +69,8 @@ describe('with Redis gone', () => {
 
   it('sign-out is taken', async () => {
     await signOut(east, '/v1/sessions/current', ended);
-    await signOut(east, '/v1/sessions', await tokenOfDeadRedis());
+    await signOut(east, '/v1/sessions', everywhere[0]!);
+    await eventually(() => mustBeDead(west, everywhere[1]!));
   });
 
   it('registration, routes and readiness are as ever, and the other region is untouched', async () => {
@@ -86,15 +89,10 @@ describe('with Redis gone', () => {
     const again = await eventually(() => world.signIn(east, user));
     await world.mustConverge();
     for (const region of world.regions) {
-      for (const dead of [token, ended]) await mustBeDead(region, dead);
+      for (const dead of [token, ended, ...everywhere]) await mustBeDead(region, dead);
       expect((await world.check(region, again)).status).toBe(200);
     }
   });
-
-  /** A session of another user, whose region's Redis is gone: all that is known of it is its token. */
-  async function tokenOfDeadRedis(): Promise<string> {
-    return tokenMaker(world).create(east, other.id).token;
-  }
 });
 
 describe('with Redis emptied', () => {
@@ -119,28 +117,128 @@ describe('with Redis emptied', () => {
 
 describe('Redis back with an old state', () => {
   it('undoes no sign-out and no password change, from its first moment on; what was not ended goes on', async () => {
-    const [left, asking, byEpoch, alive, byAll, whileGone] = await Promise.all([user, user, user, other, other, user].map((who) => world.signIn(east, who))) as
-      [string, string, string, string, string, string];
+    const calm = await world.register(east);
+    const [left, asking, byEpoch, byAll, byAllToo, alive, whileGone] = await Promise.all([user, user, user, other, other, calm, calm].map((who) => world.signIn(east, who))) as
+      [string, string, string, string, string, string, string];
     const forget = await keepOldState(world, east);
     try {
       await signOut(east, '/v1/sessions/current', left);
-      const next = `next-${randomBytes(9).toString('hex')}`;
-      expect((await changePassword(east, asking, user.password, next)).status).toBe(204);
-      user = { ...user, password: next };
+      const old = user;
+      user = { ...user, password: `next-${randomBytes(9).toString('hex')}` };
+      expect((await changePassword(east, asking, old.password, user.password)).status).toBe(204);
       await signOut(east, '/v1/sessions', byAll);
-      const later = await world.signIn(east, other);
-      await mustBeDead(east, alive);
-      const checked = [left, byEpoch, alive, byAll, whileGone];
-      const statuses = checkingAlways(east, checked);
       await world.part(east, 'redis', { state: 'down', signal: 'SIGKILL' });
-      await signOut(east, '/v1/sessions/current', asking);
+      await signOut(east, '/v1/sessions/current', whileGone);
+      const dead = [left, byEpoch, byAll, byAllToo, whileGone];
+      const statuses = checkingAlways(east, dead);
       await world.part(east, 'redis', { state: 'up' });
-      await eventually(async () => expect((await world.trySignIn(east, user)).status).toBe(201));
+      await eventually(async () => expect((await world.check(east, alive)).status).toBe(200));
+      mustBeProblem(await world.trySignIn(east, old), 401, 'invalid-credentials');
       await world.mustConverge();
-      for (const seen of await statuses()) expect([...seen].filter((status) => status === 200)).toEqual([]);
-      for (const region of world.regions) for (const token of [...checked, asking, later]) await mustBeDead(region, token);
+      for (const seen of await statuses()) expect([...seen]).not.toContain(200);
+      for (const region of world.regions) {
+        for (const token of dead) await mustBeDead(region, token);
+        for (const token of [alive, asking]) expect((await world.check(region, token)).status).toBe(200);
+      }
     } finally {
       forget();
     }
   });
+});
+
+describe('the service killed between a commit and Redis', () => {
+  /** What the home's transaction of a password change writes, with nobody there to go on. */
+  async function commitPasswordChange(account: string): Promise<void> {
+    const partition = partitionOf(account, PARTITIONS);
+    await world.sql(east, `
+      WITH changed AS (UPDATE password SET epoch = epoch + 1, version = version + 1 WHERE region = 'east' AND account = $1 RETURNING epoch),
+      known AS (INSERT INTO credential_epoch (account, epoch) SELECT $1, epoch FROM changed
+        ON CONFLICT (account) DO UPDATE SET epoch = excluded.epoch, keep_session = NULL),
+      event AS (INSERT INTO outbox (stream, partition, version, key, payload)
+        SELECT 'epochs', $2, $3, $1, jsonb_build_object('account', $1::uuid, 'epoch', epoch) FROM changed)
+      INSERT INTO redis_pending (account) SELECT $1 FROM changed`, [account, partition, WIRE_VERSION]);
+  }
+
+  /** What the transaction of a sign-out writes. */
+  async function commitSignOut(token: string): Promise<void> {
+    const { hash } = tokenMaker(world).parse(token)!;
+    const expires = new Date(Date.now() + 86_400_000);
+    await world.sql(east, `WITH ended AS (INSERT INTO ended_session (region, slot, session_hash, expires_at) VALUES ('east', 1, $1, $2))
+      INSERT INTO redis_pending (session_hash, expires_at) VALUES ($1, $2)`, [hash, expires]);
+  }
+
+  it('leaves no session of an ended epoch and no session that was signed out, not even in its first moment', async () => {
+    const users = await Promise.all([east, east, east].map((home) => world.register(home)));
+    const byEpoch = await Promise.all(users.flatMap((who) => [world.signIn(east, who), world.signIn(east, who)]));
+    const [left, alive] = await Promise.all([world.signIn(east, other), world.signIn(east, other)]);
+    await world.settleAll();
+    await world.part(east, 'api', { state: 'down', signal: 'SIGKILL' });
+    for (const { id } of users) await commitPasswordChange(id);
+    await commitSignOut(left);
+    const dead = [...byEpoch, left];
+    const statuses = checkingAlways(east, dead);
+    await world.part(east, 'api', { state: 'up' });
+    await eventually(async () => {
+      for (const token of dead) await mustBeDead(east, token);
+    });
+    await world.mustConverge();
+    const seen = await statuses();
+    expect(seen.some((each) => each.has(401))).toBe(true);
+    for (const each of seen) expect([...each]).not.toContain(200);
+    for (const region of world.regions) {
+      for (const token of dead) await mustBeDead(region, token);
+      expect((await world.check(region, alive)).status).toBe(200);
+    }
+  });
+});
+
+describe('sign-in racing a password change', () => {
+  it('never leaves a session of the ended epoch, in 30 rounds, whichever comes first and in whichever region', async () => {
+    const seed = randomInt(2 ** 31);
+    process.stdout.write(`redis.spec: seed ${seed}\n`);
+    const random = randomOf(seed);
+    let racer = await world.register(east);
+    const asking = await eventually(() => world.signIn(east, racer));
+    await world.settleAll();
+    const tally = { entered: 0, refused: 0 };
+    const late: string[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      const next = `next-${seed}-${round}`;
+      const region = round % 3 === 2 ? west : east;
+      const spreadMs = random() * 150;
+      const entering = new Promise((begin) => setTimeout(begin, spreadMs)).then(() => world.trySignIn(region, racer));
+      const changed = await changePassword(east, asking, racer.password, next);
+      expect(changed.status).toBe(204);
+      const entered = await entering;
+      racer = { ...racer, password: next };
+      if (entered.status !== 201) {
+        mustBeProblem(entered, 401, 'invalid-credentials');
+        tally.refused += 1;
+        continue;
+      }
+      tally.entered += 1;
+      late.push(entered.body.token);
+      if (region === east) await mustBeDead(east, entered.body.token);
+      else await eventually(() => mustBeDead(west, entered.body.token));
+    }
+    // A race that only one side ever wins would show nothing.
+    expect(tally.entered, JSON.stringify(tally)).toBeGreaterThan(2);
+    expect(tally.refused, JSON.stringify(tally)).toBeGreaterThan(2);
+    await world.mustConverge();
+    for (const region of world.regions) {
+      for (const token of late) await mustBeDead(region, token);
+      expect((await world.check(region, asking)).status).toBe(200);
+    }
+  });
+
+  /** Numbers in [0, 1), the same for the same seed (mulberry32). */
+  function randomOf(seed: number): () => number {
+    let state = seed;
+    return () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
 });
