@@ -1,8 +1,12 @@
+import type { Server } from 'node:http';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type RegionConfig, limits } from '#kernel/config';
 import type { Logger } from '#kernel/telemetry';
 import { createListeners } from './listeners.js';
 import { type Region, createRegion } from './region.js';
+
+/** How soon after its answer a connection of a stopping listener is closed. */
+const SWEEP_MS = 25;
 
 /** One region's service as a process: started, told by signals or its parent, stopped gracefully. */
 export class Process {
@@ -46,11 +50,21 @@ export class Process {
   private async stop(why: string): Promise<void> {
     this.logger.info({ why }, 'stopping');
     setTimeout(() => process.exit(1), 2 * limits.stopGraceMs).unref();
-    await within(limits.stopGraceMs, Promise.all(this.apps.map((app) => app.close())));
+    await within(limits.stopGraceMs, this.closeListeners());
     for (const part of [...this.region.running].reverse()) {
       await within(limits.stopGraceMs, Promise.resolve(part.stop())).catch((error: unknown) => this.logger.warn({ err: error, part: part.id }, 'a part did not stop in order'));
     }
     this.logger.info('stopped');
+  }
+
+  /** A connection that was kept alive for more requests is closed as soon as its answer is out: it would be waited for otherwise. */
+  private async closeListeners(): Promise<void> {
+    const sweep = setInterval(() => this.apps.forEach((app) => (app.getHttpServer() as Server).closeIdleConnections()), SWEEP_MS);
+    try {
+      await Promise.all(this.apps.map((app) => app.close()));
+    } finally {
+      clearInterval(sweep);
+    }
   }
 
   private async loadRoutes(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { SessionIds } from '#kernel/ids';
+import { UnavailableError } from '#kernel/problems';
 import { SupersededError } from './errors.js';
 import { sessionStillGood } from './decide.js';
 import type { KnownEndings } from './known-endings.js';
@@ -35,6 +36,15 @@ export class CreateSession {
     private readonly store: SessionStore,
     private readonly known: KnownEndings,
   ) {}
+
+  /**
+   * To be asked before credentials are looked at: without Redis no session can be made, and sign-in says so whatever the
+   * password (contract, "Redis gone").
+   * @throws UnavailableError('redis')
+   */
+  mustBePossible(): void {
+    if (!this.store.redis.connected) throw new UnavailableError('redis');
+  }
 
   /**
    * Two gates stand before the token is given away: the script refuses under what Redis knows, and what PostgreSQL knows is

@@ -63,8 +63,9 @@ const ROUNDS = 3;
 export class SignIn {
   constructor(private readonly parts: SignInParts) {}
 
-  /** @throws InvalidCredentialsError, TooManyAttemptsError, HomeUnavailableError, OverloadedError, UnavailableError */
+  /** @throws InvalidCredentialsError, TooManyAttemptsError, HomeUnavailableError, OverloadedError, UnavailableError('redis' before all else) */
   async signIn(request: SignInRequest): Promise<SignedIn> {
+    this.parts.sessions.mustBePossible();
     const canonical = { ...request, password: canonicalPassword(request.password) };
     return this.parts.attempts.guard({ identifier: request.identifier, address: request.address }, (known) => this.enter(canonical, known));
   }
