@@ -168,3 +168,34 @@ describe('a weak password', () => {
     }
   });
 });
+
+describe('registrations in the middle of which the PostgreSQL of the home is killed', () => {
+  it('are everywhere where they were acknowledged, and one account each where they are repeated with their key', async () => {
+    const asked = Array.from({ length: 40 }, (_, index) => ({ body: fresh(east), key: randomUUID(), door: world.regions[index % 2]! }));
+    let answered = 0;
+    const firsts = asked.map(({ body, key, door }) => register(door, body, key).finally(() => (answered += 1)));
+    const ends = Promise.allSettled(firsts);
+    await eventually(() => expect(answered).toBeGreaterThan(8));
+    await world.part(east, 'postgres', { state: 'down', signal: 'SIGKILL' });
+    await ends;
+    await world.part(east, 'postgres', { state: 'up' });
+    const answers = await Promise.all(firsts);
+    const lost = answers.filter(({ status }) => status !== 201);
+    expect(lost.length).toBeGreaterThan(0);
+    for (const answer of lost) expect(answer.body.type).toMatch(/^urn:homeward:problem:(unavailable|home-unavailable|outcome-unknown|overloaded)$/);
+    await world.settleAll();
+    const repeats = await Promise.all(asked.map(({ body, key, door }) => eventually(async () => {
+      const answer = await register(otherThan(world, door), body, key);
+      // So many at once may fill the queue of hashes; nothing else keeps a repetition from its answer.
+      if (answer.status !== 201) mustBeProblem(answer, 503, 'overloaded');
+      expect(answer.status).toBe(201);
+      return answer;
+    })));
+    for (const [index, { status, text }] of answers.entries()) if (status === 201) expect(repeats[index]!.text).toBe(text);
+    await world.mustConverge();
+    for (const region of world.regions) {
+      const rows = await world.sql<{ id: string }>(region, 'SELECT id FROM account WHERE identifier = ANY($1)', [asked.map(({ body }) => body.identifier)]);
+      expect(rows.map(({ id }) => id).sort()).toEqual(repeats.map(({ body }) => body.id).sort());
+    }
+  });
+});

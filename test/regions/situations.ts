@@ -45,6 +45,19 @@ export function killed(world: World, region: string, part: 'api' | 'all' = 'api'
   };
 }
 
+/** What one kind of data keeps while two regions are apart: tests to be registered before, and after, they are together again. */
+export interface Apart {
+  readonly of: string;
+  /** Makes what the tests need while all is well. */
+  readonly prepare: () => Promise<void>;
+  readonly during: () => void;
+  /** Undoes what was done to a region by hand, whatever came of the tests. */
+  readonly undo?: () => Promise<void>;
+  /** What has a bound from the moment of healing on, so it comes before anything waits for anything. */
+  readonly atHealing?: () => void;
+  readonly healed: () => void;
+}
+
 /** Holds for the tests of one `describe`: begun, and seen by all, before the first; ended after the last. @returns ends it, once */
 export function during(world: World, situation: Situation, before: () => Promise<void> = async () => undefined): () => Promise<void> {
   let over = true;
@@ -142,19 +155,4 @@ export async function copyRow(world: World, table: 'account' | 'password', accou
   const column = table === 'account' ? 'id' : 'account';
   const [row] = await world.sql<{ body: string }>(from, `SELECT to_jsonb(t)::text AS body FROM ${table} t WHERE ${column} = $1`, [account]);
   await asReplication(world, to, `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(NULL::${table}, $1::jsonb) ON CONFLICT DO NOTHING`, [row!.body]);
-}
-
-/**
- * Brings about an outcome that the caller can't know: sends a forwarded call while the link swallows one direction. The
- * call must leave on a connection that is open already, so a cut that came between is healed and tried again.
- * @param call warms the connection, waits for `cut`, then makes the call proper; a new one each time
- */
-export async function untilOutcomeUnknown(world: World, call: (cut: () => Promise<void>) => Promise<Answer>, cut: () => Promise<void>): Promise<Answer> {
-  for (let round = 0; ; round += 1) {
-    const answer = await call(cut);
-    if (answer.body?.type === 'urn:homeward:problem:outcome-unknown') return answer;
-    if (round === 4) throw new Error(`not unknown: ${answer.status} ${answer.text}`);
-    await world.heal();
-    await world.settleAll();
-  }
 }

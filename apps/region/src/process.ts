@@ -7,6 +7,8 @@ import { type Region, createRegion } from './region.js';
 
 /** How soon after its answer a connection of a stopping listener is closed. */
 const SWEEP_MS = 25;
+/** How long a stopping listener still takes what the kernel has accepted for it. */
+const READ_ON_MS = 100;
 
 /** One region's service as a process: started, told by signals or its parent, stopped gracefully. */
 export class Process {
@@ -59,6 +61,8 @@ export class Process {
 
   /** A connection that was kept alive for more requests is closed as soon as its answer is out: it would be waited for otherwise. */
   private async closeListeners(): Promise<void> {
+    // What has connected by now but was not read yet would be reset, not answered.
+    await new Promise((resolve) => setTimeout(resolve, READ_ON_MS));
     const sweep = setInterval(() => this.apps.forEach((app) => (app.getHttpServer() as Server).closeIdleConnections()), SWEEP_MS);
     try {
       await Promise.all(this.apps.map((app) => app.close()));

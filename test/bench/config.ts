@@ -1,0 +1,2 @@
+/** Where the bench's deployment listens: apart from `npm start` and from test deployments. */
+export const benchPortBase = Number(process.env['HOMEWARD_BENCH_PORT_BASE'] ?? 13_000);
