@@ -4,13 +4,19 @@ import { join } from 'node:path';
 const EVERY_MS = 500;
 const KIB = 1_024;
 const MB = 1_000_000;
+const NONE: Memory = { serviceMb: 0, hashingMb: 0 };
 
-/** A region's service: the process and its hashing child, in MB. */
+/** What a region's service holds, in MB. */
 export interface Memory {
-  /** Resident, pages that processes share counted in each. */
-  readonly residentMb: number;
-  /** Proportional: each shared page counted once. */
-  readonly proportionalMb: number;
+  /** Resident memory of the service's process. */
+  readonly serviceMb: number;
+  /** What its hashing process holds beside that: program pages that both share are counted in the service. */
+  readonly hashingMb: number;
+}
+
+/** Both together. */
+export function total({ serviceMb, hashingMb }: Memory): number {
+  return serviceMb + hashingMb;
 }
 
 /** Reads what the services of a deployment hold in memory, and remembers the most it saw. Linux only: it reads /proc. */
@@ -35,30 +41,20 @@ export class MemorySampler {
   /** What a region's service holds now. */
   now(region: string): Memory {
     const { service, child } = this.find(region);
-    const parts = [service, ...(child === undefined ? [] : [child])].map(ofProcess);
-    return { residentMb: sum(parts.map(({ residentMb }) => residentMb)), proportionalMb: sum(parts.map(({ proportionalMb }) => proportionalMb)) };
+    const hashing = child === undefined ? undefined : read(child);
+    return { serviceMb: read(service).residentMb, hashingMb: hashing === undefined ? 0 : hashing.residentMb - hashing.sharedMb };
   }
 
-  /** What each of the two processes holds now, resident, in MB. */
-  split(region: string): { service: number; child: number } {
-    const { service, child } = this.find(region);
-    return { service: ofProcess(service).residentMb, child: child === undefined ? 0 : ofProcess(child).residentMb };
-  }
-
-  /** The most that was seen at once since `forget`. */
+  /** The most that was seen at once. */
   peak(region: string): Memory {
     return this.most.get(region) ?? this.now(region);
-  }
-
-  forget(): void {
-    this.most.clear();
   }
 
   private sample(): void {
     for (const region of this.regions) {
       try {
         const seen = this.now(region);
-        if (seen.residentMb > (this.most.get(region)?.residentMb ?? 0)) this.most.set(region, seen);
+        if (total(seen) > total(this.most.get(region) ?? NONE)) this.most.set(region, seen);
       } catch {
         // It is being started or stopped; the next look finds it.
         this.services.delete(region);
@@ -91,12 +87,8 @@ function commandOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
 }
 
-function ofProcess(pid: number): Memory {
+function read(pid: number): { residentMb: number; sharedMb: number } {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const read = (name: string): number => (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0) * KIB) / MB;
-  return { residentMb: read('Rss'), proportionalMb: read('Pss') };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+  const of = (name: string): number => (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0) * KIB) / MB;
+  return { residentMb: of('Rss'), sharedMb: of('Shared_Clean') };
 }
