@@ -30,10 +30,10 @@ async function mustBeDead(region: string, token: string): Promise<void> {
 
 /** Checks tokens all the time, from before something happens until after it. @returns ends it, and tells the statuses seen, by token */
 function checkingAlways(region: string, tokens: readonly string[]): () => Promise<Set<number>[]> {
-  let going = true;
+  const end = new AbortController();
   const lanes = tokens.map(async (token) => {
     const seen = new Set<number>();
-    while (going) {
+    while (!end.signal.aborted) {
       const answer = await world.check(region, token).catch(() => undefined);
       if (answer !== undefined) seen.add(answer.status);
       await new Promise((look) => setTimeout(look, 5));
@@ -41,7 +41,7 @@ function checkingAlways(region: string, tokens: readonly string[]): () => Promis
     return seen;
   });
   return () => {
-    going = false;
+    end.abort();
     return Promise.all(lanes);
   };
 }

@@ -195,7 +195,7 @@ describe('with Redis frozen, a sign-out', () => {
   });
 });
 
-describe.each([linkCut(world, 'blackhole'), linkCut(world, 'hold'), linkCut(world, 'refuse'), linkCut(world, 'syn'), cutFrom(world, east), cutFrom(world, west), killed(world, east)])('while $name, signing out', (situation) => {
+describe.each([linkCut(world, 'blackhole'), linkCut(world, 'hold'), linkCut(world, 'refuse'), cutFrom(world, east), cutFrom(world, west), killed(world, east)])('while $name, signing out', (situation) => {
   const here = situation.alive.at(-1)!;
   const elsewhere = otherThan(world, here);
   let seen: string;
