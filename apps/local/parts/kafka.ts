@@ -94,8 +94,9 @@ export class KafkaPart implements PartProgram {
     const properties = join(this.#directory, 'format.properties');
     rmSync(fresh, { recursive: true, force: true });
     writeFileSync(properties, this.#configuration(fresh), { mode: 0o600 });
+    // In one word with its flag: one id in 64 begins with a dash, which the tool would take for a flag of its own.
     const clusterId = randomBytes(16).toString('base64url');
-    const args = [...JVM, ...this.#classPath(), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+    const args = [...JVM, ...this.#classPath(), 'kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', properties];
     await runCommand(this.#options.java, args, { env: programEnvironment(), cwd: this.#directory, timeoutMs: FORMAT_MS });
     rmSync(properties);
     renameSync(fresh, this.#data);
