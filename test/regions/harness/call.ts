@@ -18,6 +18,8 @@ export interface CallOptions {
   readonly key?: string;
   readonly consistency?: string | undefined;
   readonly headers?: Record<string, string>;
+  /** Longest wait for the answer, where it is not a client's call. */
+  readonly deadlineMs?: number;
 }
 
 /** No answer may take longer than a write's budget and the margin of a busy machine. */
@@ -33,7 +35,7 @@ export async function call(method: string, url: string, options: CallOptions = {
   const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   if (body !== undefined) headers['content-type'] ??= 'application/json';
   const startedMs = performance.now();
-  const answer = await request(url, { method: method as 'GET', headers, body, dispatcher: agent, headersTimeout: DEADLINE_MS, bodyTimeout: DEADLINE_MS });
+  const answer = await request(url, { method: method as 'GET', headers, body, dispatcher: agent, headersTimeout: options.deadlineMs ?? DEADLINE_MS, bodyTimeout: options.deadlineMs ?? DEADLINE_MS });
   const text = await answer.body.text();
   return { status: answer.statusCode, headers: answer.headers, text, body: parsed(text), ms: performance.now() - startedMs };
 }

@@ -5,6 +5,9 @@ import { type Answer, type CallOptions, call } from './call.js';
 import { type Address, OPS_TOKEN, databaseUrl, portsOf } from './deployment.js';
 import { eventually } from './eventually.js';
 
+/** A part that was killed answers when it is up again; a broker on a busy machine takes its time. */
+const CONTROL_MS = 60_000;
+
 export type Cut = 'blackhole' | 'hold' | 'syn' | 'refuse';
 
 /** A user as a test knows it. */
@@ -73,7 +76,7 @@ export class World {
   // The control of the local runtime.
 
   async control(method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await call(method, `http://127.0.0.1:${this.address.portBase}${path}`, { body });
+    const answer = await call(method, `http://127.0.0.1:${this.address.portBase}${path}`, { body, deadlineMs: CONTROL_MS });
     if (answer.status !== 200) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`);
     return answer;
   }
