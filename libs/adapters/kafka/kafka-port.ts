@@ -58,9 +58,9 @@ export class KafkaPort {
     this.beats = new ProducerLink({ ...common, requestTimeoutMs: BEAT_TIMEOUT_MS, retries: 0 }, logger);
   }
 
-  /** Whether the last send succeeded and the topics are there. */
+  /** Whether the topics are there and the last heartbeat was stored: events may be sent too rarely to tell (test/regions/ops.spec.ts). */
   get healthy(): boolean {
-    return this.topicsReady && (this.streams.connected || this.beats.connected);
+    return this.topicsReady && this.beats.connected;
   }
 
   run(): void {
