@@ -16,6 +16,8 @@ export default defineConfig({
           globalSetup: ['test/regions/harness/two-regions.ts'],
           // One deployment serves all files, and a cut concerns everybody: one file at a time.
           fileParallelism: false,
+          // Real regions on two busy cores: a second try tells a late machine from a broken promise, and the report shows it.
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 240_000,
         },

@@ -7,7 +7,7 @@ const READ_MS = 1_000;
 const WRITE_MS = 3_000;
 const MARGIN_MS = 2_000;
 /** A refusal that waits for nobody. */
-const IMMEDIATE_MS = 800;
+const IMMEDIATE_MS = 2_000;
 /** A cached session's longest life without its origin. */
 const CACHED_MS = 5_000;
 
