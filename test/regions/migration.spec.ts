@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type User, eventually, throughout } from '../regions/harness/index.js';
-import { readMetrics, sumOf } from '../regions/harness/metrics.js';
-import { fileWorld } from '../regions/situations.js';
+import { type User, eventually, throughout } from './harness/index.js';
+import { readMetrics, sumOf } from './harness/metrics.js';
+import { fileWorld } from './situations.js';
 
 const world = fileWorld();
 /** The reader says within this what stopped it (faults, 24 and 25), and the time that a busy machine takes to look. */
