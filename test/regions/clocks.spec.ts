@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Answer, type User, eventually } from '../regions/harness/index.js';
-import { readMetrics, sumOf } from '../regions/harness/metrics.js';
-import { fileWorld, mustBeProblem } from '../regions/situations.js';
+import { type Answer, type User, eventually } from './harness/index.js';
+import { readMetrics, sumOf } from './harness/metrics.js';
+import { fileWorld, mustBeProblem } from './situations.js';
 
 const world = fileWorld();
 const HOUR_MS = 3_600_000;
