@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Database } from '#adapters/postgres';
+import { createLogger } from '#kernel/telemetry';
 import type { CallOptions } from '../regions/harness/call.js';
 import { portBase } from '../regions/harness/config.js';
+import { databaseUrl } from '../regions/harness/deployment.js';
 import { type Answer, Runtime, type User, World, eventually } from '../regions/harness/index.js';
 import { readMetrics, sumOf } from '../regions/harness/metrics.js';
 import { accountsOf, mustBeProblem } from '../regions/situations.js';
@@ -129,6 +132,29 @@ describe('faults 23: below the reserve of the disk', () => {
     expect((await world.api('east', 'PATCH', '/v1/profile', { token: tokens.own, body: { bio: 'room' } })).status).toBe(200);
     expect(await bootOf('east')).toBe(boot);
     await world.mustConverge();
+  });
+});
+
+describe('faults 23: where the disk is out of reach', () => {
+  it.each([
+    { is: 'large enough', capacityBytes: 1_024 * 1_024 * MIB, refusing: false },
+    { is: 'too small for the reserve', capacityBytes: RESERVE_BYTES, refusing: true },
+  ])('PostgreSQL is asked what it uses of a capacity that is $is', async ({ capacityBytes, refusing }) => {
+    const database = new Database({ url: databaseUrl(world.address, 'west'), region: 'west', disk: { capacityBytes } }, createLogger({ region: 'west', level: 'silent' }));
+    database.run();
+    try {
+      const status = await eventually(() => {
+        expect(database.reserve.status.freeBytes).not.toBeNull();
+        return database.reserve.status;
+      });
+      expect(status).toMatchObject({ capacityBytes, refusing });
+      const usedBytes = capacityBytes - status.freeBytes!;
+      expect(usedBytes).toBeGreaterThan(16 * MIB);
+      expect(usedBytes).toBeLessThan(DISK_BYTES);
+      if (refusing) expect(() => database.reserve.mustHaveRoom()).toThrow(/disk/);
+    } finally {
+      await database.stop();
+    }
   });
 });
 

@@ -141,8 +141,9 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
 }
 
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */
-function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay }: Streams): void {
+function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay, replication }: Streams): void {
   peers.onAnswer((peer, answer) => {
+    replication.heard(peer.name);
     keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
     applier.noticeHeads(peer.name, answer.heads);
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));

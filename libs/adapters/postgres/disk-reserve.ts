@@ -56,6 +56,8 @@ export function diskStatus({ capacityBytes, freeBytes }: Room, givenReserveBytes
 export class DiskReserve {
   readonly id = 'disk-reserve';
   private seen = UNKNOWN;
+  /** The last look failed, and that was logged. */
+  private blind = false;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
 
@@ -93,10 +95,12 @@ export class DiskReserve {
     const before = this.seen;
     try {
       this.seen = diskStatus(await this.measure(), this.options.reserveBytes);
+      this.blind = false;
     } catch (error) {
       // What isn't known refuses nothing: a wrong setting must not stop a region whose disk is empty.
       this.seen = UNKNOWN;
-      if (before !== UNKNOWN) this.logger.warn({ err: error }, "the room on the database's disk can not be told");
+      if (!this.blind) this.logger.warn({ err: error }, "the room on the database's disk can not be told");
+      this.blind = true;
     }
     if (this.seen.refusing === before.refusing) return;
     const { freeBytes, reserveBytes } = this.seen;
