@@ -81,7 +81,7 @@ const CUTS: readonly { mode: Cut; direction: string }[] = [
   { mode: 'blackhole', direction: 'east-to-west' }, { mode: 'blackhole', direction: 'west-to-east' },
 ];
 
-describe('a cut link', () => {
+describe('faults 1, 2, 3: a cut link', () => {
   it.each(CUTS)('$mode, $direction: no call waits longer than its budget from the first moment on, both regions see it, each works alone, and healing needs no restart', async ({ mode, direction }) => {
     const users = await two();
     const before = await boots();

@@ -48,7 +48,7 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'a region name is 1 to 1
 const list = (item: z.ZodType<string, string>) =>
   z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(z.array(item));
 const port = z.coerce.number().int().min(1).max(65_535);
-const bytes = z.coerce.number().int().min(0);
+const bytes = z.coerce.number().int().min(1);
 const file = z.string().min(1).refine(readable, 'no such file, or not readable');
 const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
 const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
