@@ -39,7 +39,7 @@ async function untilItGoesOn(region: string, before: { boot: string; beat: numbe
   });
 }
 
-describe('in the middle of registrations, password changes, profile edits and sign-outs in both regions', () => {
+describe('faults 14, 22, 29: in the middle of registrations, password changes, profile edits and sign-outs in both regions', () => {
   const traffic = new Traffic(world);
 
   beforeAll(() => traffic.run());

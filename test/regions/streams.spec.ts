@@ -95,7 +95,7 @@ describe('the accounts stream', () => {
     await world.mustConverge();
   });
 
-  it('has no effect when its messages are delivered again and again', async () => {
+  it('faults 19: has no effect when its messages are delivered again and again', async () => {
     await world.settleAll();
     const before = await world.sql('west', 'SELECT count(*) FROM account');
     const stored = await kafka.read(TOPIC);
@@ -116,7 +116,7 @@ describe('the accounts stream', () => {
     await world.mustConverge();
   });
 
-  it('is pulled by number where Kafka no longer holds what was written during a cut', async () => {
+  it('faults 7: is pulled by number where Kafka no longer holds what was written during a cut', async () => {
     await world.settleAll();
     const { pulled } = (await status('west')).peers.east.events;
     await world.cut('blackhole');
@@ -133,7 +133,7 @@ describe('the accounts stream', () => {
   });
 });
 
-describe("the reader's own position, lost", () => {
+describe("faults 16: the reader's own position, lost", () => {
   const forget = `UPDATE stream_applied SET applied = 0, kafka_offset = -1 WHERE region = 'west' AND writer = 'east'`;
 
   it.each(['while it runs', 'while it is down'])('is found again %s, and replaying has no effect', async (when) => {
@@ -154,7 +154,7 @@ describe("the reader's own position, lost", () => {
   });
 });
 
-describe('a message that can not be applied', () => {
+describe('faults 18: a message that can not be applied', () => {
   it('is kept aside whole when its bytes are malformed, and all others flow', async () => {
     const bytes = Buffer.from([0xff, 0x00, 0xfe, 0x7b]);
     for (const partition of ALL) await kafka.produce(TOPIC, partition, [bytes, Buffer.from('{"v":1')]);
@@ -253,7 +253,7 @@ describe('an account that contradicts one that is here', () => {
   });
 });
 
-describe("without the writer's Kafka", () => {
+describe("faults 15: without the writer's Kafka", () => {
   it('registrations go on, reach the peer all the same by number, and everything drains when it is back', async () => {
     await world.settleAll();
     const { pulled } = (await status('west')).peers.east.events;
