@@ -34,6 +34,8 @@ export interface Pulled {
 export class GapPuller {
   /** How many events were pulled. */
   pulled = 0;
+  /** How often the writer's state was copied, since its events were gone. */
+  resynced = 0;
   private wanted = 0;
   private pulling: Promise<void> | undefined;
   private notBefore = 0;
@@ -128,5 +130,6 @@ export class GapPuller {
     this.logger.warn({ writer, stream, partition, last, upTo }, 'the writer no longer has these events: copying its state instead');
     await withDeadline(this.source.resync(writer, stream, partition, upTo), RESYNC_DEADLINE_MS, 'copying state');
     await this.lane.moveTo(upTo);
+    this.resynced += 1;
   }
 }

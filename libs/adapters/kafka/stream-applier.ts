@@ -17,6 +17,8 @@ export interface WriterStatus {
   readonly applied: StreamPositions;
   /** Events that Kafka did not bring and that were pulled, since the process started. */
   readonly pulled: number;
+  /** How often the state that a writer's events had led to was copied, since they were gone there too. */
+  readonly resynced: number;
   /** Messages kept aside since the process started. */
   readonly deadLettered: number;
   /** `stream/partition` where the writer's head has stayed behind what was applied here for 10 s: it lost events. */
@@ -121,6 +123,7 @@ export class StreamApplier {
     return {
       applied: this.applied(writer),
       pulled: sum(({ puller }) => puller.pulled),
+      resynced: sum(({ puller }) => puller.resynced),
       deadLettered: sum(({ lane }) => lane.deadLettered),
       regressed: places.filter(({ puller }) => puller.regressed).map(({ lane }) => `${lane.stream}/${lane.partition}`),
     };
