@@ -101,7 +101,7 @@ describe('three regions', () => {
     expect(new Set(statuses.map(({ body }) => body.routes.digest)).size).toBe(1);
   });
 
-  it("do not notice that one is cut off, and 90 s of silence end within seconds of healing, without restarting anything", async () => {
+  it("faults 12: do not notice that one is cut off, and 90 s of silence end within seconds of healing, without restarting anything", async () => {
     const known = await Promise.all(world.regions.map((region) => world.register(region)));
     await world.settleAll();
     const before = await boots();
