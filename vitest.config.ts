@@ -22,6 +22,7 @@ export default defineConfig({
           hookTimeout: 240_000,
         },
       },
+      { ...common, test: { name: 'faults', include: ['test/faults/*.spec.ts'], fileParallelism: false, testTimeout: 300_000, hookTimeout: 240_000 } },
     ],
   },
 });

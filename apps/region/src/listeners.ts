@@ -31,7 +31,12 @@ export async function createListeners(region: Region): Promise<{ app: NestFastif
     ...common('peer'), bodyBytes: PEER_BODY_BYTES, https: peerTls(region.certificates.current), requestsPerConnection: limits.peerRequestsPerConnection,
     admit: admitPeers(config.region, config.peers.map(({ name }) => name), refused),
   });
-  region.certificates.onRenewed((tls) => (peer.getHttpServer() as Server).setSecureContext(peerTls(tls)));
+  region.certificates.onRenewed((tls) => {
+    const server = peer.getHttpServer() as Server;
+    server.setSecureContext(peerTls(tls));
+    // Peers come back at once, and see it.
+    server.closeIdleConnections();
+  });
   return [{ app: open, port: config.ports.public }, { app: ops, port: config.ports.ops }, { app: peer, port: config.ports.peer }];
 }
 

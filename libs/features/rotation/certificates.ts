@@ -29,14 +29,14 @@ export class Certificates {
   private readonly renewed: ((tls: PeerTls) => void)[] = [];
   private readonly announcedMs = new Map<string, number>();
 
-  /** @throws Error where the files are no certificate and its key */
+  /** @throws Error where the files can't be read; whether they fit together is TLS' own matter at the start */
   constructor(
     private readonly own: string,
     private readonly files: RegionConfig['tls'],
     private readonly logger: Logger,
   ) {
     this.current = this.read();
-    this.expiresMs = mustFit(this.current, own);
+    this.expiresMs = new X509Certificate(this.current.cert).validToDate.getTime();
   }
 
   /** Calls `fn` with each renewed certificate. */
@@ -92,8 +92,15 @@ function mustFit({ ca, cert, key }: PeerTls, own: string): number {
   const certificate = new X509Certificate(cert);
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate and its key are not a pair');
   if (certificate.checkHost(own) === undefined) throw new Error('the certificate names another region');
+  // Its issuer is among the authorities, or comes with it.
+  const issuers = [...certificatesIn(ca), ...certificatesIn(cert).slice(1)];
+  if (!issuers.some(({ publicKey }) => certificate.verify(publicKey))) throw new Error('the certificate is of another authority');
   createSecureContext({ ca, cert, key });
   return certificate.validToDate.getTime();
+}
+
+function certificatesIn(pem: Buffer): X509Certificate[] {
+  return (pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((one) => new X509Certificate(one));
 }
 
 function statusOf(expiresMs: number | undefined): CertificateStatus {

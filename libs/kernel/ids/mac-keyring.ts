@@ -28,6 +28,7 @@ export class MacKeyring {
   #keys: ReadonlyMap<number, DerivedKeys>;
   #keyIds: readonly number[];
   #signingKeyId: number;
+  #version = 0;
 
   /** Throws TypeError when there is no key, an id stands twice or is out of 1..255, or a secret is shorter than 32 bytes or no base64url. */
   constructor(keys: readonly MacKey[]) {
@@ -40,6 +41,11 @@ export class MacKeyring {
   /** The ids of the ring, ascending. */
   get keyIds(): readonly number[] {
     return this.#keyIds;
+  }
+
+  /** Counts the rings taken: what was verified under an earlier one may not be under this. */
+  get version(): number {
+    return this.#version;
   }
 
   get signingKeyId(): number {
@@ -59,6 +65,7 @@ export class MacKeyring {
     if (!derived.has(this.#signingKeyId)) throw new TypeError(`The mac key ${this.#signingKeyId} signs: it can be removed when a newer one does`);
     this.#keys = derived;
     this.#keyIds = idsOf(derived);
+    this.#version += 1;
   }
 
   /**
