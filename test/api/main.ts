@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureInstalled } from '../../apps/local/install.js';
+import { evenTable, homeOf, slotOf } from '#kernel/routing';
 import { partsDirectory, repositoryRoot } from '../../apps/local/layout.js';
 import { portBase } from '../regions/harness/config.js';
 import { Runtime } from '../regions/harness/deployment.js';
@@ -11,9 +12,11 @@ import { World } from '../regions/harness/world.js';
 
 /** Test cases of each operation and phase, and the bound of the whole run: minutes on two cores. */
 const EXAMPLES = 60;
-const MOST_SECONDS = 180;
+const MOST_SECONDS = 120;
 /** Beyond it schemathesis itself hangs. */
 const STUCK_MS = 280_000;
+/** The document's own example. */
+const EXAMPLE = { identifier: 'ada@example.com', password: 'violet-otter-42' };
 const FILES = join(repositoryRoot(), 'test/api');
 
 /**
@@ -29,25 +32,31 @@ async function main(): Promise<number> {
   const runtime = await Runtime.start({ portBase, env: { HOMEWARD_ATTEMPTS_PER_ADDRESS: '1000000', HOMEWARD_ATTEMPTS_PER_IDENTIFIER: '1000000' } });
   try {
     const world = new World(runtime.address);
-    const base = `http://127.0.0.1:${world.ports('east').public}`;
+    const region = homeOf(evenTable([...world.regions]), slotOf(EXAMPLE.identifier));
+    const base = `http://127.0.0.1:${world.ports(region).public}`;
     process.stdout.write(`schemathesis, seed ${seed}; again with: npm run test:api -- ${seed}\n`);
     const flags = ['--config-file', join(FILES, 'schemathesis.toml'), 'run', `${base}/openapi.json`, '--seed', String(seed), '--max-examples', String(EXAMPLES),
       '--max-time', String(MOST_SECONDS), '--generation-database', 'none', '--no-color', '--continue-on-failure'];
-    return await run(program, flags, scratch, { API_BASE: base, API_USERS: JSON.stringify(await users(world)), SCHEMATHESIS_HOOKS: 'sessions', PYTHONPATH: FILES });
+    return await run(program, flags, scratch, { API_BASE: base, API_USERS: JSON.stringify(await users(world, region)), SCHEMATHESIS_HOOKS: 'sessions', PYTHONPATH: FILES });
   } finally {
     await runtime.stop();
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** A user for each operation that would disturb the others. */
-async function users(world: World): Promise<Record<string, object>> {
+/**
+ * A user for each operation that would disturb the others. Their home is the region that is asked, as the example's is: what is tried again and
+ * again with one identifier elsewhere is answered `overloaded`, since second reads of it are bounded.
+ */
+async function users(world: World, region: string): Promise<Record<string, object>> {
   const made = async (): Promise<{ identifier: string; password: string }> => {
-    const { identifier, password } = await world.register('west', 'east');
-    return { identifier, password };
+    const user = { identifier: world.identifier(region), password: EXAMPLE.password };
+    const answer = await world.api(region, 'POST', '/v1/accounts', { body: user });
+    if (answer.status !== 201) throw new Error(`registration answered ${answer.status}: ${answer.text}`);
+    return user;
   };
   const changing = await made();
-  return { others: await made(), 'DELETE /v1/sessions': await made(), 'PUT /v1/password': { ...changing, token: await world.signIn('east', changing) } };
+  return { others: await made(), 'DELETE /v1/sessions': await made(), 'PUT /v1/password': { ...changing, token: await world.signIn(region, changing) } };
 }
 
 /** @returns the program, made where it is missing; undefined, and said why, where it can't be made */
