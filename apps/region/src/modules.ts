@@ -76,7 +76,7 @@ export function peerModule(services: Region): DynamicModule {
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [SystemClock, services.clock],
+      [SystemClock, services.clock], [Metrics, services.metrics],
     ),
   };
 }

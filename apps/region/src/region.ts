@@ -13,6 +13,7 @@ import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
 import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { PeerEvents, StatePages } from '#features/resync';
+import { Certificates, MacKeyFile } from '#features/rotation';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore, TokenReader } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
@@ -26,6 +27,8 @@ import { Every } from './every.js';
 
 /** How often answers to idempotency keys that are past their day are forgotten. */
 const FORGET_MS = 60_000;
+/** How often the files of keys and certificates are looked at. */
+const FILES_MS = 2_000;
 
 export type Region = ReturnType<typeof createRegion>;
 type Foundation = ReturnType<typeof createFoundation>;
@@ -47,6 +50,7 @@ export function createRegion(config: RegionConfig, logger: Logger) {
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
     ],
   };
 }
@@ -56,12 +60,15 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const { region, regions } = config;
   const clock = new SystemClock(config.clockOffsetMs);
   const keyring = new MacKeyring(config.macKeys);
+  const macKeyFile = new MacKeyFile(config.macKeysFile, keyring, logger, config.macKeys);
+  const certificates = new Certificates(region, config.tls, logger);
+  const peers = new Peers(config, certificates.current, clock, logger);
+  certificates.onRenewed((tls) => peers.renew(tls));
   const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
   return {
-    config, logger, region, regions, clock, keyring, database,
+    config, logger, region, regions, clock, keyring, macKeyFile, certificates, peers, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
     hashing: new HashQueue(logger),
-    peers: new Peers(config, clock, logger),
     metrics: new Metrics(region),
     routes: new Routes(database, config.routeRegions, logger),
   };
@@ -104,7 +111,7 @@ function createStreams({ config, logger, region, clock, keyring, database, peers
     channels.hear('database', heartbeat);
     applier.noticeHeads(heartbeat.region, heartbeat.heads);
   };
-  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: keyring.keyIds, schema: schemaVersion };
+  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: () => keyring.keyIds, schema: schemaVersion };
   return {
     kafka, relay, applier, channels,
     readers: new Map(config.peers.map(({ name, brokers }) => [name, new PeerReader({ region, peer: name, brokers, tls: config.tls }, applier, heardOverKafka, logger)])),
@@ -149,6 +156,13 @@ function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, re
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));
     void routes.compare(peers, peer.name, answer.routes.digest).catch((error: unknown) => logger.warn({ err: error, peer: peer.name }, 'route tables could not be compared'));
   });
+}
+
+/** What was renewed on disk is taken without a restart. */
+function lookAtFiles({ macKeyFile, certificates, peers, keyring }: Foundation): void {
+  macKeyFile.look();
+  keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
+  certificates.look(peers);
 }
 
 /** Keys of attempt counters are keyed hashes; every process of the region derives the same key. */

@@ -24,6 +24,7 @@ export interface RegionConfig {
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplication: number;
   readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly macKeysFile: string;
   readonly macKeys: readonly { readonly id: number; readonly secret: string }[];
   readonly peers: readonly PeerConfig[];
   readonly opsToken: string;
@@ -98,8 +99,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const read = environment.safeParse(env);
   if (!read.success) throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   const all = read.data;
-  const keys = macKeys.safeParse(parseJson(readFileSync(all.HOMEWARD_MAC_KEYS, 'utf8')));
-  if (!keys.success) throw new ConfigError([`HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}`]);
   return {
     region: all.HOMEWARD_REGION,
     regions: [...all.HOMEWARD_REGIONS].sort(),
@@ -112,7 +111,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
     kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,
     tls: { caFile: all.HOMEWARD_TLS_CA, certFile: all.HOMEWARD_TLS_CERT, keyFile: all.HOMEWARD_TLS_KEY },
-    macKeys: keys.data,
+    macKeysFile: all.HOMEWARD_MAC_KEYS,
+    macKeys: readMacKeys(all.HOMEWARD_MAC_KEYS),
     peers: all.HOMEWARD_REGIONS.filter((region) => region !== all.HOMEWARD_REGION).map((region) => ({ name: region, ...all.HOMEWARD_PEERS[region]! })),
     opsToken: all.HOMEWARD_OPS_TOKEN,
     corsOrigins: all.HOMEWARD_CORS_ORIGINS,
@@ -123,6 +123,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
   };
+}
+
+/** The keys of a key file as they stand in it now. @throws ConfigError where it is no such file */
+export function readMacKeys(path: string): RegionConfig['macKeys'] {
+  const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
+  if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
+  return keys.data;
 }
 
 function readable(path: string): boolean {
