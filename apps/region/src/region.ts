@@ -64,7 +64,7 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const certificates = new Certificates(region, config.tls, logger);
   const peers = new Peers(config, certificates.current, clock, logger);
   certificates.onRenewed((tls) => peers.renew(tls));
-  const database = new Database({ url: config.databaseUrl, region }, logger);
+  const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
   return {
     config, logger, region, regions, clock, keyring, macKeyFile, certificates, peers, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
@@ -139,7 +139,7 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
     changePassword: new ChangePassword(own, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
     signIn: new SignIn({ own: region, reader, routes, hashing, peers, database, attempts, secondReads: new SecondReadBudget(clock), sessions: createSession, passwords: setPassword, channels, logger }),
     editProfile: new EditProfile(region, database, profileReader, readYourWrites, clock),
-    degradation: new Degradation(region, peers),
+    degradation: new Degradation(region, peers, database),
     ownRows: new OwnRows(database, region),
     statePages: new StatePages(database, region),
     aside: new Aside(database),
@@ -148,8 +148,9 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
 }
 
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */
-function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay }: Streams): void {
+function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay, replication }: Streams): void {
   peers.onAnswer((peer, answer) => {
+    replication.heard(peer.name);
     keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
     applier.noticeHeads(peer.name, answer.heads);
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));

@@ -56,6 +56,10 @@ export class Metrics {
     for (const [certificate, { expiresInMs }] of Object.entries(now.certificates)) {
       this.set('homeward_certificate_expiry_seconds', 'Until a certificate expires: own, and each peer as it presented it last', { certificate }, seconds(expiresInMs));
     }
+    const { disk } = now.parts.postgres;
+    this.set('homeward_database_free_bytes', "Room on the database's disk", {}, disk.freeBytes);
+    this.set('homeward_database_reserve_bytes', "Below so much room clients' writes are refused", {}, disk.reserveBytes);
+    this.set('homeward_database_writes_refused', '1 while the reserve is touched', {}, disk.refusing ? 1 : 0);
     for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
     return this.registry.metrics();
   }

@@ -63,7 +63,7 @@ export class Status {
       certificates: certificates.status(peers),
       macKeys: { known: keyring.keyIds, signing: keyring.signingKeyId, problem: macKeyFile.problem ?? null },
       hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
-      parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
+      parts: { postgres: { disk: database.reserve.status }, kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
       publication: replication.ownStatus(),
     };
   }
