@@ -1,5 +1,9 @@
 /** The tables that every region publishes, in the order in which they are copied: no foreign keys lie between them. */
-export const PUBLISHED_TABLES: readonly string[] = ['password', 'profile', 'ended_session', 'signout', 'heartbeat', 'stream_applied'];
+export const PUBLISHED_TABLES: readonly string[] = [
+  'password', 'profile', 'ended_session', 'signout', 'heartbeat', 'stream_applied',
+  'posting', 'balance', 'transfer_request', 'transfer_decision', 'transfer_credit', 'voucher', 'voucher_redemption', 'redeem_request',
+  'notification', 'notification_read', 'announcement', 'announcement_act', 'incident', 'incident_account',
+];
 
 /** First word of everything that this adapter makes in a server, so that leftovers are recognised. */
 export const PREFIX = 'homeward_';

@@ -7,6 +7,8 @@ import type { KnownEndings } from './known-endings.js';
 import { reconcile } from './reconcile.js';
 import type { Raised, SessionStore } from './session-store.js';
 
+/** The arrivals that leave a redis_pending row; the others concern nobody here. */
+const ENDS_SESSIONS = /^(password|signout|ended_session):/;
 /** Endings applied in one transaction: enough to be quick, few enough for one round of Redis within its time limit. */
 const BATCH = 250;
 /** The net under notifications and wake-ups, a quarter of what may pass before checks ask PostgreSQL. */
@@ -63,7 +65,7 @@ export class SessionFeeder {
     this.catchUp = new CatchUp(clock);
     store.redis.onIdentified(() => this.wake());
     subscribe((payload) => {
-      if (payload === undefined || !payload.startsWith('profile:')) this.wake();
+      if (payload === undefined || ENDS_SESSIONS.test(payload)) this.wake();
     });
   }
 

@@ -19,10 +19,12 @@ export interface RegionConfig {
   readonly host: string;
   readonly ports: { readonly public: number; readonly ops: number; readonly peer: number };
   readonly databaseUrl: string;
+  readonly databaseDisk: { readonly directory: string | undefined; readonly capacityBytes: number | undefined; readonly reserveBytes: number | undefined };
   readonly redisUrl: string;
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplication: number;
   readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly macKeysFile: string;
   readonly macKeys: readonly { readonly id: number; readonly secret: string }[];
   readonly peers: readonly PeerConfig[];
   readonly opsToken: string;
@@ -31,6 +33,10 @@ export interface RegionConfig {
   readonly attemptsPerIdentifier: number;
   readonly attemptsPerAddress: number;
   readonly minPasswordLength: number;
+  /** ISO 4217; one for the whole deployment. */
+  readonly currency: string;
+  /** How long a transfer request may wait for its home. */
+  readonly transferExpiryMs: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
 }
@@ -47,6 +53,7 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'a region name is 1 to 1
 const list = (item: z.ZodType<string, string>) =>
   z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(z.array(item));
 const port = z.coerce.number().int().min(1).max(65_535);
+const bytes = z.coerce.number().int().min(1);
 const file = z.string().min(1).refine(readable, 'no such file, or not readable');
 const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
 const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
@@ -62,6 +69,9 @@ const environment = z
     HOMEWARD_OPS_PORT: port,
     HOMEWARD_PEER_PORT: port,
     HOMEWARD_DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+    HOMEWARD_DATABASE_DIRECTORY: z.string().min(1).optional(),
+    HOMEWARD_DATABASE_CAPACITY_BYTES: bytes.optional(),
+    HOMEWARD_DATABASE_RESERVE_BYTES: bytes.optional(),
     HOMEWARD_REDIS_URL: z.string().regex(/^rediss?:\/\//),
     HOMEWARD_KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/)),
     HOMEWARD_KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
@@ -76,6 +86,8 @@ const environment = z
     HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),
     HOMEWARD_ATTEMPTS_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
     HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
+    HOMEWARD_CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters').default('EUR'),
+    HOMEWARD_TRANSFER_EXPIRY_SECONDS: z.coerce.number().int().min(1).max(365 * 86_400).default(86_400),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
@@ -93,8 +105,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const read = environment.safeParse(env);
   if (!read.success) throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   const all = read.data;
-  const keys = macKeys.safeParse(parseJson(readFileSync(all.HOMEWARD_MAC_KEYS, 'utf8')));
-  if (!keys.success) throw new ConfigError([`HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}`]);
   return {
     region: all.HOMEWARD_REGION,
     regions: [...all.HOMEWARD_REGIONS].sort(),
@@ -102,11 +112,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: all.HOMEWARD_HOST,
     ports: { public: all.HOMEWARD_PUBLIC_PORT, ops: all.HOMEWARD_OPS_PORT, peer: all.HOMEWARD_PEER_PORT },
     databaseUrl: all.HOMEWARD_DATABASE_URL,
+    databaseDisk: { directory: all.HOMEWARD_DATABASE_DIRECTORY, capacityBytes: all.HOMEWARD_DATABASE_CAPACITY_BYTES, reserveBytes: all.HOMEWARD_DATABASE_RESERVE_BYTES },
     redisUrl: all.HOMEWARD_REDIS_URL,
     kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
     kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,
     tls: { caFile: all.HOMEWARD_TLS_CA, certFile: all.HOMEWARD_TLS_CERT, keyFile: all.HOMEWARD_TLS_KEY },
-    macKeys: keys.data,
+    macKeysFile: all.HOMEWARD_MAC_KEYS,
+    macKeys: readMacKeys(all.HOMEWARD_MAC_KEYS),
     peers: all.HOMEWARD_REGIONS.filter((region) => region !== all.HOMEWARD_REGION).map((region) => ({ name: region, ...all.HOMEWARD_PEERS[region]! })),
     opsToken: all.HOMEWARD_OPS_TOKEN,
     corsOrigins: all.HOMEWARD_CORS_ORIGINS,
@@ -114,9 +126,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     attemptsPerIdentifier: all.HOMEWARD_ATTEMPTS_PER_IDENTIFIER,
     attemptsPerAddress: all.HOMEWARD_ATTEMPTS_PER_ADDRESS,
     minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
+    currency: all.HOMEWARD_CURRENCY,
+    transferExpiryMs: all.HOMEWARD_TRANSFER_EXPIRY_SECONDS * 1_000,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
   };
+}
+
+/** The keys of a key file as they stand in it now. @throws ConfigError where it is no such file */
+export function readMacKeys(path: string): RegionConfig['macKeys'] {
+  const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
+  if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
+  return keys.data;
 }
 
 function readable(path: string): boolean {

@@ -21,7 +21,7 @@ describe('the configuration', () => {
     const config = readConfig(env);
     expect(config.regions).toEqual(['east', 'west']);
     expect(config.peers).toEqual([{ name: 'west', url: 'https://127.0.0.1:4202', brokers: ['127.0.0.1:1'], database: 'host=west' }]);
-    expect(config).toMatchObject({ host: '127.0.0.1', attemptsPerIdentifier: 10, attemptsPerAddress: 100, corsOrigins: [], trustedProxies: [] });
+    expect(config).toMatchObject({ host: '127.0.0.1', attemptsPerIdentifier: 10, attemptsPerAddress: 100, corsOrigins: [], trustedProxies: [], currency: 'EUR', transferExpiryMs: 86_400_000 });
   });
 
   it('tells every problem at once, by variable name', () => {
@@ -33,7 +33,7 @@ describe('the configuration', () => {
 
   it.each([
     ['HOMEWARD_REGIONS', { HOMEWARD_REGIONS: 'west' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: '{}' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: 'no json' }],
-    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }],
+    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }], ['HOMEWARD_DATABASE_CAPACITY_BYTES', { HOMEWARD_DATABASE_CAPACITY_BYTES: '' }],
   ])('refuses a wrong %s', (name, change) => {
     expect(String(caught(() => readConfig({ ...env, ...change })))).toContain(name);
   });
