@@ -52,14 +52,17 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.set('homeward_transfers_queued', 'Transfer requests taken here that their home has not decided', {}, now.queuedTransfers);
+    this.set('homeward_transfers_queued_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.oldestQueuedTransferMs));
+    this.set('homeward_credits_suspended', 'Credits that could not be booked to their payee', {}, now.suspendedCredits);
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
-    for (const [certificate, { expiresInMs }] of Object.entries(now.certificates)) {
-      this.set('homeward_certificate_expiry_seconds', 'Until a certificate expires: own, and each peer as it presented it last', { certificate }, seconds(expiresInMs));
-    }
     const { disk } = now.parts.postgres;
     this.set('homeward_database_free_bytes', "Room on the database's disk", {}, disk.freeBytes);
     this.set('homeward_database_reserve_bytes', "Below so much room clients' writes are refused", {}, disk.reserveBytes);
     this.set('homeward_database_writes_refused', '1 while the reserve is touched', {}, disk.refusing ? 1 : 0);
+    for (const [certificate, { expiresInMs }] of Object.entries(now.certificates)) {
+      this.set('homeward_certificate_expiry_seconds', 'Until a certificate expires: own, and each peer as it presented it last', { certificate }, seconds(expiresInMs));
+    }
     for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
     return this.registry.metrics();
   }
