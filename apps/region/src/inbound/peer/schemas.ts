@@ -5,7 +5,7 @@ import { STREAMS } from '#kernel/wire';
 const uuid = z.uuid();
 const hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 /** What PostgreSQL can store, and no more of it than we make: a text beyond that would be an error of the statement, not of the request. */
-const text = (least: number, most: number) => z.string().min(least).max(most).refine((given) => given.isWellFormed() && !given.includes('\0'), 'must be Unicode without NUL');
+export const text = (least: number, most: number) => z.string().min(least).max(most).refine((given) => given.isWellFormed() && !given.includes('\0'), 'must be Unicode without NUL');
 const key = text(1, 200);
 const deadline = z.strictObject({ boot: z.string().min(1).max(64), monoMs: z.number() });
 const identifier = text(3, 320);
