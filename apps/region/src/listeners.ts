@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { limits } from '#kernel/config';
+import type { ProblemError } from '#kernel/problems';
 import { createListener } from './inbound/http/listener.js';
 import { admitPeers } from './inbound/peer/admit.js';
 import { publishDocument } from './inbound/public/document.js';
@@ -18,7 +19,7 @@ const SLOW_MS = 1_000;
 export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
   const { config, logger } = region;
   const common = { region: config.region, logger };
-  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, answered: account(region, 'public') });
+  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, answered: account(region, 'public'), refused: noteRefusals(region) });
   if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common, bodyBytes: limits.bodyBytes, answered: account(region, 'ops') });
@@ -38,6 +39,11 @@ const EXPOSED = ['Homeward-Region', 'Homeward-Home', 'Homeward-Read', 'Homeward-
 /** A caller without a certificate is let through the handshake, to be told by a problem and before its body is read. */
 function peerTls({ caFile, certFile, keyFile }: Region['config']['tls']) {
   return { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
+}
+
+/** What an unreachable peer costs clients is part of its incident. */
+function noteRefusals({ refusals, clock }: Region): (request: FastifyRequest, problem: ProblemError) => void {
+  return (request, problem) => refusals.hear(`${request.method} ${request.routeOptions.url ?? ''}`, problem, new Date(clock.wallMs()).toISOString());
 }
 
 function account({ metrics, logger }: Region, listener: string): (request: FastifyRequest, reply: FastifyReply) => void {

@@ -5,9 +5,12 @@ import { Peers } from '#adapters/peer-client';
 import { Database } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
 import { CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { Announce } from '#features/announcements';
 import { FreshSession, OwnRows } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat } from '#features/heartbeats';
+import { ReadIncidents } from '#features/incidents';
+import { DeliveryQueue, ListNotifications, MarkRead } from '#features/notices';
 import { ChangePassword, SetPassword } from '#features/passwords';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { StatePages } from '#features/resync';
@@ -18,13 +21,18 @@ import { Aside, Metrics, Status } from '#features/status';
 import { SystemClock } from '#kernel/clock';
 import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
+import { OpsAnnouncementsController } from './inbound/ops/announcements.controller.js';
 import { HealthController } from './inbound/ops/health.controller.js';
+import { IncidentsController } from './inbound/ops/incidents.controller.js';
+import { NoticesController } from './inbound/ops/notices.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
 import { OpsToken } from './inbound/ops/ops-guard.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
+import { AnnouncementsController } from './inbound/public/announcements.controller.js';
 import { DegradationController } from './inbound/public/degradation.controller.js';
+import { NotificationsController } from './inbound/public/notifications.controller.js';
 import { PasswordController } from './inbound/public/password.controller.js';
 import { ProfileController } from './inbound/public/profile.controller.js';
 import { RouteController } from './inbound/public/route.controller.js';
@@ -47,11 +55,12 @@ export function publicModule(services: Region): DynamicModule {
   const own: [Type, object] = [OwnRegion, new OwnRegion(services.region)];
   return {
     module: PublicModule,
-    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController],
+    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController, NotificationsController, AnnouncementsController],
     providers: provide(
       own, [Register, services.register], [SignIn, services.signIn], [FreshSession, services.freshSession], [EndSession, services.endSession],
       [EndAllSessions, services.endAllSessions], [ChangePassword, services.changePassword], [ProfileReader, services.profileReader],
       [EditProfile, services.editProfile], [Routes, services.routes], [Degradation, services.degradation], [ConsistencyTokens, services.tokens],
+      [ListNotifications, services.listNotifications], [MarkRead, services.markRead], [Announce, services.announce],
     ),
   };
 }
@@ -60,10 +69,11 @@ export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController, OpsController, MetricsController],
+    controllers: [HealthController, OpsController, MetricsController, OpsAnnouncementsController, IncidentsController, NoticesController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
       [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
+      [Announce, services.announce], [ReadIncidents, services.readIncidents], [DeliveryQueue, services.deliveryQueue],
     ),
   };
 }

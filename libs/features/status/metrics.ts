@@ -42,6 +42,12 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.set('homeward_open_incidents', 'Peers with which not everything has settled', {}, now.openIncidents);
+    for (const [channel, { waiting, oldestMs, dead }] of Object.entries(now.deliveries ?? {})) {
+      this.set('homeward_deliveries_waiting', 'Notifications to be delivered outside', { channel }, waiting);
+      this.set('homeward_deliveries_oldest_seconds', 'Age of the oldest of them', { channel }, seconds(oldestMs));
+      this.set('homeward_deliveries_dead', 'Notifications whose delivery was given up', { channel }, dead);
+    }
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
     for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
     return this.registry.metrics();

@@ -6,6 +6,7 @@ import type { Replication } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { HashQueue } from '#adapters/hashing';
 import type { Channels } from '../heartbeats/index.js';
+import type { DeliveryQueue } from '../notices/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
 
@@ -24,6 +25,7 @@ export interface StatusParts {
   readonly feeder: SessionFeeder;
   readonly hashing: HashQueue;
   readonly database: Database;
+  readonly deliveryQueue: DeliveryQueue;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -33,15 +35,19 @@ const ASIDE = {
   text: `SELECT (SELECT count(*)::int FROM dead_letter WHERE replayed_at IS NULL) AS dead, (SELECT count(*)::int FROM conflict) AS conflicts`,
 };
 
+const INCIDENTS = { name: 'count-incidents', text: 'SELECT count(*)::int AS open FROM incident WHERE region = $1 AND closed_at IS NULL' };
+
 /** This region's own view of itself and its peers (contract, "Ops API"). */
 export class Status {
   constructor(private readonly parts: StatusParts) {}
 
   async read() {
-    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing } = this.parts;
-    const [backlog, pending, aside] = await Promise.all([
+    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, deliveryQueue } = this.parts;
+    const [backlog, pending, deliveries, incidents, aside] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
+      orUnknown(deliveryQueue.counts()),
+      orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
       orUnknown(database.query<{ dead: number; conflicts: number }>(ASIDE).then(([row]) => row!)),
     ]);
     return {
@@ -52,6 +58,8 @@ export class Status {
       outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
       redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
       queuedTransfers: 0,
+      deliveries: deliveries === undefined ? null : Object.fromEntries(deliveries.map(({ channel, waiting, oldestMs, dead }) => [channel, { waiting, oldestMs: rounded(oldestMs ?? undefined), dead }])),
+      openIncidents: incidents?.open ?? null,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),

@@ -32,6 +32,10 @@ export interface RegionConfig {
   readonly attemptsPerIdentifier: number;
   readonly attemptsPerAddress: number;
   readonly minPasswordLength: number;
+  /** ISO 4217; one for the whole deployment. */
+  readonly currency: string;
+  /** How long a transfer request may wait for its home. */
+  readonly transferExpiryMs: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
   /** The ways out for notifications; one that is absent is not used. */
@@ -91,6 +95,8 @@ const environment = z
     HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),
     HOMEWARD_ATTEMPTS_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
     HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
+    HOMEWARD_CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters').default('EUR'),
+    HOMEWARD_TRANSFER_EXPIRY_SECONDS: z.coerce.number().int().min(1).max(365 * 86_400).default(86_400),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     HOMEWARD_SMTP_URL: smtpUrl.optional(),
@@ -138,6 +144,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     attemptsPerIdentifier: all.HOMEWARD_ATTEMPTS_PER_IDENTIFIER,
     attemptsPerAddress: all.HOMEWARD_ATTEMPTS_PER_ADDRESS,
     minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
+    currency: all.HOMEWARD_CURRENCY,
+    transferExpiryMs: all.HOMEWARD_TRANSFER_EXPIRY_SECONDS * 1_000,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
     smtp: all.HOMEWARD_SMTP_URL === undefined ? undefined : { url: all.HOMEWARD_SMTP_URL, from: all.HOMEWARD_SMTP_FROM! },

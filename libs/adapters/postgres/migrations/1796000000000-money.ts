@@ -90,6 +90,7 @@ CREATE TABLE transfer_request (
   PRIMARY KEY (region, id)
 );
 CREATE INDEX transfer_request_payer ON transfer_request (payer, requested_at);
+CREATE INDEX transfer_request_time ON transfer_request USING brin (requested_at);
 CREATE TABLE transfer_decision (
   region text NOT NULL,
   slot smallint NOT NULL,
@@ -106,6 +107,7 @@ CREATE TABLE transfer_decision (
   decided_at timestamptz NOT NULL,
   PRIMARY KEY (region, id)
 );
+CREATE INDEX transfer_decision_time ON transfer_decision USING brin (decided_at);
 CREATE INDEX transfer_decision_id ON transfer_decision (id);
 CREATE INDEX transfer_decision_payer ON transfer_decision (payer, requested_at);
 CREATE INDEX transfer_decision_payee ON transfer_decision (payee, requested_at);

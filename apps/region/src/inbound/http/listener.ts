@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '#kernel/config';
-import { InvalidRequestError } from '#kernel/problems';
+import { InvalidRequestError, type ProblemError } from '#kernel/problems';
 import { type Logger, withRequestId } from '#kernel/telemetry';
 import { ProblemFilter } from './problem-filter.js';
 
@@ -20,6 +20,8 @@ export interface ListenerOptions {
   readonly https?: ServerOptions;
   /** Refuses a request before its body is read, by throwing. */
   readonly admit?: (request: FastifyRequest) => void;
+  /** Called with each problem that is answered. */
+  readonly refused?: (request: FastifyRequest, problem: ProblemError) => void;
   /** Called with each answer, for metrics and the log. */
   readonly answered?: (request: FastifyRequest, reply: FastifyReply) => void;
 }
@@ -43,7 +45,7 @@ export async function createListener(module: DynamicModule, options: ListenerOpt
   const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, ...options.https } } : { ...server, http: limitsOfNode });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false, bodyParser: false });
   takeJsonOnly(adapter, options.mediaTypes ?? ['application/json']);
-  app.useGlobalFilters(new ProblemFilter(options.region, options.logger));
+  app.useGlobalFilters(new ProblemFilter(options.region, options.logger, options.refused));
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => new InvalidRequestError(issues.map(fieldError)) }));
   addHooks(adapter, options);
   return app;
