@@ -6,58 +6,67 @@ import { Peers } from '#adapters/peer-client';
 import { Database, forgetOldAnswers, schemaVersion } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
 import { Replication } from '#adapters/replication';
-import { AccountEffect, CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { AccountEffect, CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
 import { Announce, AnnounceIncidents, AnnouncementRows } from '#features/announcements';
 import { Attempts, SecondReadBudget } from '#features/attempts';
 import { Arrivals, FreshSession, OwnRows, ReadYourWrites } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
-import { IncidentRows, ReadIncidents, Refusals, WatchPeers } from '#features/incidents';
+import { Compensate, IncidentRows, ReadIncidents, Refusals, WatchPeers } from '#features/incidents';
 import { Deliver, DeliveryQueue, ListNotifications, MarkRead } from '#features/notices';
 import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
+import { OrderEffect, OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { PeerEvents, StatePages } from '#features/resync';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore, TokenReader } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
 import { Aside, Metrics, Status } from '#features/status';
+import { CancelTransfer, DecideTransfer, KeepRequest, OrderTransfer, ReadTransfers, tellOverdue } from '#features/transfers';
+import { GrantVouchers, ReadVouchers, RedeemVoucher } from '#features/vouchers';
+import { MakeDeposit, ReadWallet } from '#features/wallets';
 import { SystemClock } from '#kernel/clock';
 import { type RegionConfig, limits } from '#kernel/config';
 import { ConsistencyTokens, MacKeyring, SessionIds } from '#kernel/ids';
 import type { Logger } from '#kernel/telemetry';
-import { type Heartbeat, STREAMS, encodeHeartbeat } from '#kernel/wire';
+import { type Heartbeat, PARTITIONS, STREAMS, encodeHeartbeat } from '#kernel/wire';
 import { Every } from './every.js';
 
 /** How often answers to idempotency keys that are past their day are forgotten. */
 const FORGET_MS = 60_000;
 /** How often peers are looked at for incidents, and incidents for announcements. */
 const LOOK_MS = 500;
+/** How often requests that wait past their time are looked for. */
+const OVERDUE_MS = 5_000;
 
 export type Region = ReturnType<typeof createRegion>;
 type Foundation = ReturnType<typeof createFoundation>;
 type Sessions = ReturnType<typeof createSessions>;
 type Streams = ReturnType<typeof createStreams>;
 type UseCases = ReturnType<typeof createUseCases>;
+type Money = ReturnType<typeof createMoney>;
 
 /** Builds everything that one region's process runs, by hand and in order of what needs what; starts nothing. */
 export function createRegion(config: RegionConfig, logger: Logger) {
   const foundation = createFoundation(config, logger);
   const sessions = createSessions(foundation);
   const streams = createStreams(foundation, sessions);
-  const incidents = createIncidents(foundation, streams);
   const useCases = createUseCases(foundation, sessions, streams);
+  const money = createMoney(foundation, sessions, streams);
+  const incidents = createIncidents(foundation, streams, money);
   const notices = createNotices(foundation, sessions, useCases);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases, ...incidents, ...notices,
+    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
       new Every('look-at-peers', LOOK_MS, () => incidents.watchPeers.look(), logger), new Every('announce-incidents', LOOK_MS, () => incidents.announceIncidents.look(), logger),
       ...notices.deliveries,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
     ],
   };
 }
@@ -75,6 +84,8 @@ function createFoundation(config: RegionConfig, logger: Logger) {
     peers: new Peers(config, clock, logger),
     metrics: new Metrics(region),
     routes: new Routes(database, config.routeRegions, logger),
+    /** What money goes by: every region of the table issues its share, a region added later none. */
+    money: { region, regions, currency: config.currency, expiryMs: config.transferExpiryMs, issuers: config.routeRegions.length },
   };
 }
 
@@ -103,12 +114,14 @@ function createSessions({ logger, region, regions, clock, keyring, database, red
 }
 
 /** The two ways in which rows and events cross: Kafka and database replication, each with the heartbeats that tell its age. */
-function createStreams({ config, logger, region, clock, keyring, database, peers, routes }: Foundation, { feeder }: Sessions) {
+function createStreams({ config, logger, region, clock, keyring, database, peers, routes, money }: Foundation, { feeder }: Sessions) {
   const peerNames = config.peers.map(({ name }) => name);
   const kafka = new KafkaPort({ region, brokers: config.kafkaBrokers, replication: config.kafkaReplication }, logger);
   const relay = new OutboxRelay({ region, peers: peerNames, databaseUrl: config.databaseUrl }, database, kafka, logger);
   const raised = (): void => feeder.wake();
-  const applier = new StreamApplier({ region, peers: peerNames }, database, [new AccountEffect(), new EpochEffect(raised)], new PeerEvents(peers, database, raised, logger), logger);
+  const ordered = (): void => Array.from({ length: PARTITIONS }).forEach((_, partition) => relay.wake('orders', partition));
+  const orders = new OrderEffect(money, clock, (peer) => peers.find(peer)?.clockMap.skewMs() ?? 0, ordered);
+  const applier = new StreamApplier({ region, peers: peerNames }, database, [new AccountEffect(), new EpochEffect(raised), orders], new PeerEvents(peers, database, orders, raised, logger), logger);
   const channels = new Channels(peers, (peer, stream) => applier.applied(peer)[stream]);
   const heardOverKafka = (_: string, heartbeat: Heartbeat): void => channels.hear('accounts', heartbeat);
   const heardOverDatabase = (heartbeat: Heartbeat): void => {
@@ -153,15 +166,16 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
 }
 
 /** What the absence of peers cost, and what everybody is told of it. */
-function createIncidents({ config, logger, region, clock, database, peers }: Foundation, { relay, applier, channels }: Streams) {
+function createIncidents({ config, logger, region, clock, database, peers }: Foundation, { relay, applier, channels }: Streams, { grantVouchers }: Money) {
   const rows = new IncidentRows(region, database);
   const refusals = new Refusals();
   const watchPeers = new WatchPeers({ peers, relay, applier, channels, refusals, rows, clock, logger });
   const announcements = new AnnouncementRows(region, database);
   const automatic = { afterMs: config.announceAfterMs, publish: config.autoAnnounce };
+  const readIncidents = new ReadIncidents(rows);
   return {
-    refusals, watchPeers,
-    readIncidents: new ReadIncidents(rows),
+    refusals, watchPeers, readIncidents,
+    compensate: new Compensate(readIncidents, rows, grantVouchers),
     announce: new Announce(announcements, rows, clock),
     announceIncidents: new AnnounceIncidents(automatic, announcements, rows, watchPeers, clock, logger),
   };
@@ -178,6 +192,26 @@ function createNotices({ config, logger, region, regions, clock, database }: Fou
     markRead: new MarkRead(own, database, clock),
     deliveries: channels.map((channel) => new Deliver(own, channel, database, deliveryQueue, profileReader, logger)),
     noticeChannels: channels.map(({ name }) => name),
+  };
+}
+
+/** Wallets, transfers and vouchers: decided at home, ordered anywhere. */
+function createMoney({ logger, region, clock, database, peers, routes, money }: Foundation, { readYourWrites }: Sessions, { relay, channels }: Streams) {
+  const ordered = (partition: number): void => relay.wake('orders', partition);
+  const findAccount = new FindAccount(region, database, routes, peers, logger);
+  const decideTransfer = new DecideTransfer(money, database, clock, ordered);
+  const keepRequest = new KeepRequest(money, database, ordered);
+  const readTransfers = new ReadTransfers(money, database, clock, readYourWrites);
+  const readVouchers = new ReadVouchers(money, database, readYourWrites);
+  return {
+    findAccount, decideTransfer, readTransfers, readVouchers,
+    orderTransfer: new OrderTransfer(region, clock, findAccount, decideTransfer, keepRequest, readTransfers, peers),
+    cancelTransfer: new CancelTransfer(region, decideTransfer, keepRequest, readTransfers, peers),
+    readWallet: new ReadWallet(money, database, clock, peers, (peer) => channels.newest(peer, 'database')?.heartbeat.wallMs),
+    makeDeposit: new MakeDeposit(money, database, clock, findAccount, peers),
+    redeemVoucher: new RedeemVoucher(region, database, clock, readVouchers, peers, ordered),
+    grantVouchers: new GrantVouchers(money, database, clock, findAccount, ordered),
+    orderState: new OrderState(database, region),
   };
 }
 

@@ -57,7 +57,7 @@ const UNSETTLED = {
   name: 'incident-unsettled',
   text: `
   SELECT EXISTS (
-      SELECT FROM transfer_request r WHERE r.region = $1 AND r.home = $2 AND r.requested_at BETWEEN $3 AND $4
+      SELECT FROM transfer_waiting w JOIN transfer_request r ON r.region = $1 AND r.id = w.id WHERE r.home = $2 AND w.requested_at BETWEEN $3 AND $4
       AND NOT EXISTS (SELECT FROM transfer_decision d WHERE d.region = r.home AND d.id = r.id))
     OR EXISTS (
       SELECT FROM transfer_decision d WHERE d.region = $1 AND d.payee_home = $2 AND d.outcome = 'settled' AND d.decided_at BETWEEN $3 AND $4

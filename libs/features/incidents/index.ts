@@ -1,3 +1,4 @@
+export { Compensate, type Compensated } from './compensate.js';
 export { IncidentRows } from './incident-rows.js';
 export { type Incident, type IncidentRow, findIncident, mergeIncidents } from './merge-incidents.js';
 export { ReadIncidents, type IncidentView } from './read-incidents.js';

@@ -1,5 +1,6 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
+import { NEWEST, decodeCursor, encodeCursor } from '#kernel/pages';
 import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
 import type { ProfileReader } from '../profiles/index.js';
 import type { Page } from './page.js';
@@ -28,22 +29,19 @@ interface Row {
   readonly subject: string;
   readonly body: Record<string, unknown>;
   readonly created_at: Date;
-  readonly at: string;
 }
 
 /** The same thing told by two regions is one notification: the earlier row of an id is shown, the others are passed over. */
 const PAGE = {
   name: 'notifications-page',
   text: `
-  SELECT id, kind, subject, body, created_at, (extract(epoch FROM created_at) * 1000000)::bigint AS at FROM notification n
-  WHERE account = $1 AND region = ANY ($2) AND ($3::bigint IS NULL OR (created_at, id) < (timestamptz 'epoch' + $3 * interval '1 microsecond', $4::uuid))
+  SELECT id, kind, subject, body, created_at FROM notification n
+  WHERE account = $1 AND region = ANY ($2) AND (created_at, id) < ($3, $4)
     AND NOT EXISTS (SELECT FROM notification other WHERE other.region = ANY ($2) AND other.id = n.id AND (other.created_at, other.region) < (n.created_at, n.region))
   ORDER BY created_at DESC, id DESC LIMIT $5`,
 };
 const MARKS = { name: 'notifications-marks', text: 'SELECT id, min(read_at) AS read_at FROM notification_read WHERE region = ANY ($1) AND id = ANY ($2) GROUP BY id' };
 const VERSIONS = { name: 'notifications-versions', text: 'SELECT region, max(version) AS version FROM notification_read WHERE account = $1 AND region = ANY ($2) GROUP BY region' };
-
-const CURSOR = /^(\d{1,17})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** What happened to one account, newest first: the merge of what all regions have told and marked. */
 export class ListNotifications {
@@ -54,19 +52,18 @@ export class ListNotifications {
     private readonly readYourWrites: ReadYourWrites,
   ) {}
 
-  /** @param after what the page before said as `next` */
+  /** @throws InvalidRequestError for an `after` that no page gave */
   async page(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<NotificationView> & { read: RowsRead }> {
-    const [at, id] = after === undefined ? [null, null] : CURSOR.exec(after)!.slice(1) as [string, string];
+    const from = after === undefined ? NEWEST : decodeCursor(after);
     const [profile, marked] = await Promise.all([this.profiles.read(account, token), this.marked(account, token)]);
-    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, at, id, limit]);
+    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
     const readAt = await this.readTimes(rows, marked.rows);
     const locale = noticeLocale(profile.view.fields.locale);
     const items = rows.map(({ id, kind, subject, body, created_at: createdAt }) => ({
       id, kind, subject, createdAt: createdAt.toISOString(), ...(readAt.has(id) ? { readAt: readAt.get(id)! } : {}),
       text: renderNotice(kind, body, locale, this.own.currency), data: body,
     }));
-    const last = rows.at(-1);
-    return { items, next: last === undefined || rows.length < limit ? null : `${last.at}.${last.id}`, read: worse(profile.read, marked.read) };
+    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.createdAt, id: items.at(-1)!.id }), read: worse(profile.read, marked.read) };
   }
 
   /** Only a token that names marks has to be compared with what has arrived. */
@@ -86,11 +83,6 @@ export class ListNotifications {
     for (const { id, read_at: at } of known) times.set(id, at.toISOString());
     return times;
   }
-}
-
-/** Whether `after` is a text that `next` may have been. */
-export function isNotificationCursor(after: string): boolean {
-  return CURSOR.test(after);
 }
 
 function worse(a: RowsRead, b: RowsRead): RowsRead {

@@ -39,7 +39,7 @@ const CHANGE = {
     SELECT 'epochs', $6, $7, $2, jsonb_build_object('account', $2::uuid, 'epoch', epoch, 'keep', $8::text) FROM changed),
   told AS (
     INSERT INTO notification (region, slot, id, account, kind, subject, body, created_at)
-    SELECT $1, $13, $14, $2, $15, $16, '{}', clock_timestamp() FROM changed ON CONFLICT DO NOTHING),
+    SELECT $1, $13, $14, $2, $15, $16, '{}', date_trunc('milliseconds', clock_timestamp()) FROM changed ON CONFLICT DO NOTHING),
   kept_answer AS (
     ${KEEP_ANSWER} SELECT $9, $10, $11, ARRAY[$12, $3], jsonb_build_object('epoch', epoch, 'version', version) FROM changed
     WHERE $10::text IS NOT NULL ${REPLACE_EXPIRED})

@@ -42,6 +42,9 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.set('homeward_transfers_queued', 'Transfer requests taken here that their home has not decided', {}, now.queuedTransfers);
+    this.set('homeward_transfers_queued_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.oldestQueuedTransferMs));
+    this.set('homeward_credits_suspended', 'Credits that could not be booked to their payee', {}, now.suspendedCredits);
     this.set('homeward_open_incidents', 'Peers with which not everything has settled', {}, now.openIncidents);
     for (const [channel, { waiting, oldestMs, dead }] of Object.entries(now.deliveries ?? {})) {
       this.set('homeward_deliveries_waiting', 'Notifications to be delivered outside', { channel }, waiting);

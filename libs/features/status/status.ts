@@ -32,7 +32,10 @@ export interface StatusParts {
 
 const ASIDE = {
   name: 'count-aside',
-  text: `SELECT (SELECT count(*)::int FROM dead_letter WHERE replayed_at IS NULL) AS dead, (SELECT count(*)::int FROM conflict) AS conflicts`,
+  text: `SELECT (SELECT count(*)::int FROM dead_letter WHERE replayed_at IS NULL) AS dead, (SELECT count(*)::int FROM conflict) AS conflicts,
+           (SELECT count(*)::int FROM transfer_waiting) AS queued,
+           (SELECT (extract(epoch FROM clock_timestamp() - min(requested_at)) * 1000)::float8 FROM transfer_waiting) AS "oldestQueuedMs",
+           (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense`,
 };
 
 const INCIDENTS = { name: 'count-incidents', text: 'SELECT count(*)::int AS open FROM incident WHERE region = $1 AND closed_at IS NULL' };
@@ -48,7 +51,7 @@ export class Status {
       orUnknown(feeder.pending()),
       orUnknown(deliveryQueue.counts()),
       orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
-      orUnknown(database.query<{ dead: number; conflicts: number }>(ASIDE).then(([row]) => row!)),
+      orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number }>(ASIDE, [region]).then(([row]) => row!)),
     ]);
     return {
       region,
@@ -57,7 +60,9 @@ export class Status {
       streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
       outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
       redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
-      queuedTransfers: 0,
+      queuedTransfers: aside?.queued ?? null,
+      oldestQueuedTransferMs: aside === undefined ? null : rounded(aside.oldestQueuedMs ?? 0),
+      suspendedCredits: aside?.suspense ?? null,
       deliveries: deliveries === undefined ? null : Object.fromEntries(deliveries.map(({ channel, waiting, oldestMs, dead }) => [channel, { waiting, oldestMs: rounded(oldestMs ?? undefined), dead }])),
       openIncidents: incidents?.open ?? null,
       deadLetters: aside?.dead ?? null,

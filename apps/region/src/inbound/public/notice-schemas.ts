@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isNotificationCursor } from '#features/notices';
+import { pageOf } from './money-schemas.js';
 
 const iso = z.string().meta({ format: 'date-time' });
 const text = z.strictObject({ title: z.string(), body: z.string() });
@@ -13,12 +13,7 @@ const notification = z.strictObject({
   data: z.record(z.string(), z.unknown()),
 });
 
-export const notificationId = z.uuid();
-export const notificationsQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  after: z.string().max(64).refine(isNotificationCursor, 'is not what a page said as next').optional(),
-});
-export const notificationsAnswer = z.strictObject({ items: z.array(notification), next: z.string().nullable() });
+export const notificationsAnswer = pageOf(notification);
 export const markedAnswer = z.strictObject({ id: z.uuid(), readAt: iso });
 export const announcementsAnswer = z.strictObject({
   items: z.array(z.strictObject({ id: z.uuid(), publishedAt: iso, texts: z.strictObject({ en: text.optional(), zh: text.optional() }) })),
