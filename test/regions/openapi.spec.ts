@@ -12,13 +12,14 @@ const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete']);
 const CALLS = [
   'POST /v1/accounts', 'POST /v1/sessions', 'GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions',
   'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password', 'GET /v1/route', 'GET /v1/degradation',
+  'GET /v1/notifications', 'POST /v1/notifications/{id}/read', 'GET /v1/announcements',
 ];
 /** The contract's table of errors, of those that these calls can answer. */
 const SLUGS: Record<string, readonly string[]> = {
   400: ['invalid-request'], 401: ['invalid-credentials', 'session-invalid', 'session-origin-unavailable'], 409: ['identifier-taken', 'idempotency-key-reused'], 412: ['precondition-failed'],
   413: ['body-too-large'], 415: ['unsupported-media-type'], 422: ['weak-password'], 429: ['too-many-attempts'], 503: ['home-unavailable', 'outcome-unknown', 'unavailable', 'overloaded'],
 };
-const WITH_SESSION = new Set(['GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password']);
+const WITH_SESSION = new Set(['GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password', 'GET /v1/notifications', 'POST /v1/notifications/{id}/read']);
 
 let document: any;
 let user: User;
