@@ -67,6 +67,25 @@ describe('a notification is delivered', () => {
     expect(await world.sql('west', 'SELECT 1 FROM notification_delivery WHERE account = $1', [user.id])).toEqual([]);
   });
 
+  it('once though both regions tell the same thing, also where it arose in the region that is not the home', async () => {
+    const user = await world.register('east');
+    await untilKnownEverywhere(world, user.id);
+    // As the two regions that hold the same transfer request do when it is overdue.
+    const [id, subject] = [randomUUID(), randomUUID()];
+    const tell = (region: string) => world.sql(region, `INSERT INTO notification (region, slot, id, account, kind, subject, body, created_at)
+      SELECT $1, slot, $2, id, 'transfer-overdue', $3, '{"amount": 1250}', clock_timestamp() FROM account WHERE id = $4`, [region, id, subject, user.id]);
+    await tell('west');
+    await untilDelivered(user);
+    await tell('east');
+    const token = await world.signIn('west', user);
+    for (const region of world.regions) {
+      await eventually(async () => expect(await world.sql(region, 'SELECT 1 FROM notification WHERE id = $1', [id])).toHaveLength(2));
+      expect((await world.api(region, 'GET', '/v1/notifications', { token })).body.items).toMatchObject([{ id, text: { body: expect.stringContaining('€12.50') } }]);
+    }
+    expect([receivers.mailsTo(user.identifier), receivers.callsFor(user.identifier)].map((list) => list.map((one) => one.id))).toEqual([[id], [id]]);
+    expect(await deliveriesOf(user)).toMatchObject([{ channel: 'smtp', attempts: 1 }, { channel: 'webhook', attempts: 1 }]);
+  });
+
   it("in the language of the profile's locale, and to a phone number by webhook alone, which is no failure", async () => {
     const identifier = world.identifier('east', 'phone');
     const registered = await world.api('east', 'POST', '/v1/accounts', { body: { identifier, password: 'violet-otter-42', profile: { locale: 'zh-Hans-CN' } } });

@@ -121,9 +121,9 @@ export class IncidentRows {
     await this.database.write(TOUCH, [this.own, id, touches.map(({ account }) => account), touches.map(({ what }) => what), touches.map(({ at }) => at)]);
   }
 
-  /** Notes the payers whose transfers wait for this peer. */
-  async noteQueued(incident: IncidentRow): Promise<void> {
-    await this.database.write(QUEUED, [this.own, incident.id, incident.peer, since(incident)]);
+  /** Notes the payers whose transfers wait for this peer. @param from when they were taken at the earliest; default: when it began */
+  async noteQueued(incident: IncidentRow, from = since(incident)): Promise<void> {
+    await this.database.write(QUEUED, [this.own, incident.id, incident.peer, from]);
   }
 
   async unsettled(incident: IncidentRow, reachableAt: Date): Promise<boolean> {

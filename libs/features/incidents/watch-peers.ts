@@ -16,6 +16,8 @@ const CLOSE_AFTER_MS = 3_000;
 /** A channel whose newest heartbeat is younger brings what was written before (status: `lagMs` 0, with some air). */
 const CHANNEL_FRESH_MS = 2 * limits.heartbeatFreshMs;
 
+/** What was taken at a time is committed by so much later: a statement's longest life, and again as much. */
+const COMMITTED_MS = 2 * limits.databaseStatementMs;
 /** A refusal comes before its incident by less than this, or has none. */
 const FORGET_MS = 15_000;
 
@@ -44,6 +46,8 @@ export interface WatchParts {
  */
 export class WatchPeers {
   private readonly seen = new Map<string, Seen>();
+  /** Up to when the requests of an incident were noted, by its id. */
+  private readonly notedMs = new Map<string, number>();
 
   constructor(private readonly parts: WatchParts) {}
 
@@ -84,6 +88,7 @@ export class WatchPeers {
     if (up !== (incident.reachableAt !== null)) return rows.reachable(incident, up ? this.wallAgo(forMs) : null);
     if (!up || forMs < CLOSE_AFTER_MS || !(await this.isSettled(peer, incident))) return;
     await rows.close(incident, this.wallAgo(0));
+    this.notedMs.delete(incident.id);
     logger.info({ peer: peer.name, incident: incident.id }, 'an incident is over, and everything has settled');
   }
 
@@ -98,7 +103,15 @@ export class WatchPeers {
       refusals.giveBack(incident.peer, cost);
       throw error;
     }
-    await rows.noteQueued(incident);
+    await this.noteQueued(incident);
+  }
+
+  /** Only what may have come since the last round: closing looks at all of it once more. */
+  private async noteQueued(incident: IncidentRow): Promise<void> {
+    const nowMs = this.parts.clock.wallMs();
+    const notedMs = this.notedMs.get(incident.id);
+    await this.parts.rows.noteQueued(incident, notedMs === undefined ? undefined : new Date(notedMs - COMMITTED_MS).toISOString());
+    this.notedMs.set(incident.id, nowMs);
   }
 
   private async isSettled(peer: Peer, incident: IncidentRow): Promise<boolean> {
