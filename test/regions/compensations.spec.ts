@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type Answer, type User, eventually, sharedWorld } from './harness/index.js';
-import { mustBeProblem, untilKnownEverywhere } from './situations.js';
+import { mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
 
 const world = sharedWorld();
 const [east, west] = world.regions as [string, string];
-const CLOSED_MS = 40_000;
 
 const compensate = (region: string, body: object): Promise<Answer> => world.ops(region, 'POST', '/ops/compensations', { body });
 
@@ -25,11 +24,6 @@ async function vouchersOf(user: User): Promise<any[]> {
     return first;
   });
   return lists;
-}
-
-/** Until everything is told and every incident is over. */
-async function untilQuiet(): Promise<void> {
-  for (const region of world.regions) await eventually(async () => expect((await world.ops(region, 'GET', '/ops/status')).body.openIncidents).toBe(0), CLOSED_MS);
 }
 
 describe('a compensation', () => {
@@ -53,7 +47,7 @@ describe('a compensation', () => {
   });
 
   it('reaches everybody whom an incident touched, once, also those whose home is cut off, whichever side is asked', async () => {
-    await untilQuiet();
+    await untilQuiet(world);
     const [asked, paying] = [await known(east), await known(east)];
     const token = await world.signIn(east, asked);
     const before = new Set((await world.ops(west, 'GET', '/ops/incidents')).body.items.flatMap(({ ids }: { ids: string[] }) => ids));
@@ -72,7 +66,7 @@ describe('a compensation', () => {
     for (const region of world.regions) expect(await world.sql(region, 'SELECT 1 FROM voucher WHERE account = $1', [asked.id])).toEqual([]);
     await world.heal();
     for (const user of [asked, paying]) await eventually(async () => expect(await vouchersOf(user)).toMatchObject([{ amount: 250, status: 'granted' }]));
-    await untilQuiet();
+    await untilQuiet(world);
     for (const region of world.regions) {
       const { body } = await eventually(async () => {
         const answer = await world.ops(region, 'GET', `/ops/incidents/${incident.id}/accounts`);

@@ -1,23 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { eventually, sharedWorld } from './harness/index.js';
-import { mustBeProblem, untilKnownEverywhere } from './situations.js';
+import { mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
 
 const world = sharedWorld();
 const [east, west] = world.regions as [string, string];
 /** As the shared deployment is told (harness/two-regions.ts), with the time that it takes to be noticed. */
 const DRAFTED_MS = 20_000;
-const CLOSED_MS = 40_000;
 
 const announced = async (region: string): Promise<any[]> => (await world.api(region, 'GET', '/v1/announcements')).body.items;
 const incidents = async (region: string): Promise<any[]> => (await world.ops(region, 'GET', '/ops/incidents')).body.items;
 const drafts = async (region: string): Promise<any[]> => (await world.ops(region, 'GET', '/ops/announcements')).body.items;
 const TEXTS = { en: { title: 'Maintenance', body: 'Tonight.' }, zh: { title: '维护', body: '今晚。' } };
-
-/** Until no incident is open anywhere: what earlier tests cut has settled. */
-async function untilQuiet(): Promise<void> {
-  for (const region of world.regions) await eventually(async () => expect((await world.ops(region, 'GET', '/ops/status')).body.openIncidents).toBe(0), CLOSED_MS);
-}
 
 describe('an announcement', () => {
   it('published in one region is told in all without a token, once for a key, until it is withdrawn in any', async () => {
@@ -36,7 +30,7 @@ describe('an announcement', () => {
   });
 
   it('is drafted by itself in a cut, told only when an operator publishes it, and withdrawn when it is over', async () => {
-    await untilQuiet();
+    await untilQuiet(world);
     const before = await announced(east);
     await world.cut('refuse');
     const [draft] = await eventually(async () => {
@@ -49,7 +43,7 @@ describe('an announcement', () => {
     expect((await announced(east)).map(({ id }) => id)).toContain(draft.id);
     expect((await announced(west)).map(({ id }) => id)).not.toContain(draft.id);
     await world.heal();
-    await untilQuiet();
+    await untilQuiet(world);
     for (const region of world.regions) await eventually(async () => expect((await announced(region)).map(({ id }) => id)).not.toContain(draft.id));
     for (const region of world.regions) await eventually(async () => expect((await drafts(region)).find(({ ids }) => ids.includes(draft.id))).toMatchObject({ state: 'withdrawn', ids: expect.arrayContaining([draft.id, expect.any(String)]) }));
   });
@@ -57,7 +51,7 @@ describe('an announcement', () => {
 
 describe('an incident', () => {
   it('opens by itself, counts what was refused, lists whom it touched, is one for both sides, and closes when all has settled', async () => {
-    await untilQuiet();
+    await untilQuiet(world);
     const user = await world.register(east);
     await untilKnownEverywhere(world, user.id);
     const token = await world.signIn(east, user);
@@ -80,7 +74,7 @@ describe('an incident', () => {
     });
     expect(home.id).not.toBe(away.id);
     await world.heal();
-    await untilQuiet();
+    await untilQuiet(world);
     const merged = await Promise.all(world.regions.map((region) => eventually(async () => {
       const seen = await mine(region);
       expect(seen).toMatchObject({ id: [home.id, away.id].toSorted()[0], ids: [home.id, away.id].toSorted(), reachableAt: expect.any(String), closedAt: expect.any(String), counts: { registrationsRefused: 2 } });
@@ -92,7 +86,7 @@ describe('an incident', () => {
   });
 
   it('of a killed region is recorded by the one that missed it, and closes when that is back', async () => {
-    await untilQuiet();
+    await untilQuiet(world);
     const known = new Set((await incidents(west)).flatMap(({ ids }) => ids));
     await world.part(east, 'api', { state: 'down', signal: 'SIGKILL' });
     const { id } = await eventually(async () => {
@@ -101,7 +95,7 @@ describe('an incident', () => {
       return newest;
     });
     await world.part(east, 'api', { state: 'up' });
-    await untilQuiet();
+    await untilQuiet(world);
     expect((await incidents(west)).find(({ ids }) => ids.includes(id))).toMatchObject({ closedAt: expect.any(String) });
   });
 });

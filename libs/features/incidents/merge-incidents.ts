@@ -26,8 +26,8 @@ export interface Incident {
   readonly rows: readonly IncidentRow[];
 }
 
-/** Two sides notice a cut, and its end, at different moments, and their clocks differ a little. */
-const TOUCHING_MS = 10_000;
+/** The two sides notice a cut, and its end, at different moments, and their clocks differ a little. */
+const TOUCHING_MS = 2_000;
 
 /**
  * The incidents that rows of all regions stand for, newest first: rows of one pair of regions whose times overlap or touch

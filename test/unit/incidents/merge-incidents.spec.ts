@@ -25,7 +25,7 @@ describe('incidents', () => {
   });
 
   it('that touch are one: what flaps is told once', () => {
-    expect(mergeIncidents([row('a', 'east', 'west', 100, 110), row('b', 'west', 'east', 115, 125), row('c', 'east', 'west', 130, null)])).toMatchObject([{ ids: ['a', 'b', 'c'], closedAt: null }]);
+    expect(mergeIncidents([row('a', 'east', 'west', 100, 110), row('b', 'west', 'east', 111, 125), row('c', 'east', 'west', 127, null)])).toMatchObject([{ ids: ['a', 'b', 'c'], closedAt: null }]);
     // An earlier one that lasts longer than a later one still joins what comes after both.
     expect(mergeIncidents([row('a', 'east', 'west', 100, 300), row('b', 'west', 'east', 101, 120), row('c', 'east', 'west', 290, 310)])).toHaveLength(1);
   });
