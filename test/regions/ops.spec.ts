@@ -14,7 +14,7 @@ const DEGRADED_MS = 10_000;
 const SERIES = [
   'homeward_request_seconds_count', 'homeward_request_seconds_bucket', 'homeward_peer_calls_refused_total', 'homeward_outbox_depth', 'homeward_outbox_oldest_seconds', 'homeward_redis_pending',
   'homeward_sessions_compared', 'homeward_dead_letters', 'homeward_conflicts', 'homeward_hashing_waiting', 'homeward_link_up', 'homeward_replication_lag_seconds', 'homeward_clock_skew_seconds',
-  'homeward_events_pulled', 'homeward_subscription_streaming', 'homeward_subscription_alarm', 'homeward_subscription_mended', 'homeward_subscription_rebuilds', 'homeward_process_cpu_seconds_total',
+  'homeward_events_pulled', 'homeward_subscription_streaming', 'homeward_subscription_alarm', 'homeward_subscription_mended', 'homeward_subscription_rebuilds', 'homeward_open_incidents', 'homeward_process_cpu_seconds_total',
 ];
 
 const health = (region: string, which: string): Promise<Answer> => call('GET', `http://127.0.0.1:${world.ports(region).ops}/health/${which}`);
