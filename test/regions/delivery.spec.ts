@@ -18,11 +18,16 @@ const ENV = { HOMEWARD_ATTEMPTS_PER_ADDRESS: '100000', HOMEWARD_DELIVERY_ATTEMPT
 let receivers: Receivers;
 let runtime: Runtime;
 let world: World;
+/** Its receivers refuse from the beginning: that its attempts come to an end is waited for while others are delivered to. */
+let givenUp: User;
 
 beforeAll(async () => {
   receivers = await Receivers.start();
   runtime = await Runtime.start({ portBase: BASE, env: { ...ENV, ...receivers.env } });
   world = new World(runtime.address);
+  givenUp = await world.register('east');
+  receivers.behave(givenUp.identifier, 'refuse');
+  await changePassword('east', givenUp);
 });
 afterAll(async () => {
   await receivers.stop();
@@ -111,9 +116,7 @@ describe('a notification is delivered', () => {
   });
 
   it('after bounded attempts no more: it is kept, shown, and an operator begins anew', async () => {
-    const user = await world.register('east');
-    receivers.behave(user.identifier, 'refuse');
-    await changePassword('east', user);
+    const user = givenUp;
     await eventually(async () => expect((await deliveriesOf(user)).map(({ dead }) => dead)).toEqual([true, true]));
     expect(receivers.callsFor(user.identifier)).toHaveLength(ATTEMPTS);
     const { body } = await world.ops('east', 'GET', '/ops/undelivered');

@@ -70,7 +70,8 @@ const TOUCHED = {
 };
 const COUNTED = {
   name: 'incident-counted',
-  text: 'SELECT what, count(DISTINCT account)::int AS accounts FROM incident_account WHERE incident = ANY ($1) GROUP BY what ORDER BY what',
+  text: `SELECT merged, what, count(DISTINCT account)::int AS accounts FROM unnest($1::uuid[], $2::uuid[]) AS named (incident, merged) JOIN incident_account USING (incident)
+         GROUP BY merged, what ORDER BY merged, what`,
 };
 
 /** A service's clock is not read at the same moment as the request's that noticed the cut first. */
@@ -136,10 +137,13 @@ export class IncidentRows {
     return this.database.query(TOUCHED, [ids, after, limit]);
   }
 
-  /** How many accounts were touched, by how. */
-  async counted(ids: readonly string[]): Promise<Record<string, number>> {
-    const rows = await this.database.query<{ what: string; accounts: number }>(COUNTED, [ids]);
-    return Object.fromEntries(rows.map(({ what, accounts }) => [what, accounts]));
+  /** How many accounts each of these touched, by how; by the incidents' ids. */
+  async counted(incidents: readonly Incident[]): Promise<ReadonlyMap<string, Record<string, number>>> {
+    const named = incidents.flatMap(({ id, ids }) => ids.map((incident) => ({ incident, id })));
+    const rows = await this.database.query<{ merged: string; what: string; accounts: number }>(COUNTED, [named.map(({ incident }) => incident), named.map(({ id }) => id)]);
+    const counts = new Map<string, Record<string, number>>(incidents.map(({ id }) => [id, {}]));
+    for (const { merged, what, accounts } of rows) counts.get(merged)![what] = accounts;
+    return counts;
   }
 }
 

@@ -28,8 +28,8 @@ export class ReadIncidents {
     const all = await this.rows.merged();
     const from = after === undefined ? 0 : all.findIndex(({ ids }) => ids.includes(after)) + 1;
     const shown = all.slice(from, from + limit);
-    const items = await Promise.all(shown.map(async (incident) => viewOf(incident, await this.rows.counted(incident.ids))));
-    return { items, next: from + limit < all.length ? shown.at(-1)!.id : null };
+    const counted = await this.rows.counted(shown);
+    return { items: shown.map((incident) => viewOf(incident, counted.get(incident.id)!)), next: from + limit < all.length ? shown.at(-1)!.id : null };
   }
 
   /** @param id any of its ids. @throws NotFoundError */

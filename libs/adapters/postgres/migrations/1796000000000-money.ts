@@ -232,7 +232,8 @@ CREATE TABLE incident_account (
   what text NOT NULL,
   at timestamptz NOT NULL,
   PRIMARY KEY (region, incident, account, what)
-);`;
+);
+CREATE INDEX incident_account_incident ON incident_account (incident, account);`;
 
 const TABLES = [
   'posting', 'balance', 'transfer_request', 'transfer_decision', 'transfer_credit', 'voucher', 'voucher_redemption', 'redeem_request',
