@@ -33,7 +33,7 @@ export class SmtpChannel implements Channel {
         subject: title,
         text: `${body}\n`,
         messageId: `<${id}@${this.domain}>`,
-        date: createdAt,
+        date: new Date(createdAt),
         headers: { 'Auto-Submitted': 'auto-generated', 'Content-Language': locale },
         signal: AbortSignal.timeout(limitMs),
       });
