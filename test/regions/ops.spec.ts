@@ -119,7 +119,7 @@ describe('readiness', () => {
 });
 
 describe('without Redis', () => {
-  it('calls with a session and sign-in answer 503, sign-out is taken and holds afterwards, registration and route go on', async () => {
+  it('calls with a session and sign-in answer 503, sign-out is taken and holds afterwards, registration, route and announcements go on', async () => {
     const user = await world.register('east');
     const [ended, kept] = [await world.signIn('east', user), await world.signIn('east', user)];
     // Frozen, not killed: what it knows is there again afterwards, and must not win.
@@ -130,6 +130,7 @@ describe('without Redis', () => {
       expect((await world.api('east', 'DELETE', '/v1/sessions/current', { token: ended })).status).toBe(204);
       const late = await world.register('east');
       expect(await world.api('east', 'GET', `/v1/route?identifier=${late.identifier}`)).toMatchObject({ status: 200, body: { home: 'east' } });
+      expect((await world.api('east', 'GET', '/v1/announcements')).status).toBe(200);
       await eventually(async () => expect(await world.sql('west', 'SELECT 1 FROM account WHERE id = $1', [late.id])).toHaveLength(1));
     });
     await eventually(async () => expect((await world.check('east', kept)).status).toBe(200));
