@@ -22,6 +22,7 @@ const HOMES: readonly { readonly library: RegExp; readonly homes: readonly strin
   { library: /^@node-rs\/argon2$/, homes: ['libs/adapters/hashing/'] },
   { library: /^(@nestjs\/.*|fastify)$/, homes: ['apps/region/'] },
   { library: /^@prometheus-io\/client$/, homes: ['libs/features/status/'] },
+  { library: /^nodemailer$/, homes: ['libs/adapters/channels/'] },
   { library: /^libphonenumber-js/, homes: ['libs/kernel/routing/'] },
 ];
 const VAGUE_FOLDERS = /(^|\/)(common|shared|utils?|helpers?|core|misc)(\/|$)/;
