@@ -4,7 +4,9 @@ import { KafkaPort, OutboxRelay, StreamApplier } from '#adapters/kafka';
 import { Peers } from '#adapters/peer-client';
 import { Database } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
+import { Replication } from '#adapters/replication';
 import { CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { FreshSession, OwnRows } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat } from '#features/heartbeats';
@@ -18,9 +20,11 @@ import { Aside, Metrics, Status } from '#features/status';
 import { SystemClock } from '#kernel/clock';
 import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
+import { AuditsController } from './inbound/ops/audits.controller.js';
 import { HealthController } from './inbound/ops/health.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
 import { OpsToken } from './inbound/ops/ops-guard.js';
+import { PeerAuditController } from './inbound/peer/audit.controller.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
@@ -60,10 +64,11 @@ export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController, OpsController, MetricsController],
+    controllers: [HealthController, OpsController, AuditsController, MetricsController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
       [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
+      [Auditor, services.auditor], [Repair, services.repair], [Replication, services.replication],
     ),
   };
 }
@@ -71,12 +76,12 @@ export function opsModule(services: Region): DynamicModule {
 export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
-    controllers: [PeerReadsController, PeerWritesController],
+    controllers: [PeerReadsController, PeerWritesController, PeerAuditController],
     providers: provide(
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [SystemClock, services.clock],
+      [SystemClock, services.clock], [OwnerAnswers, services.ownerAnswers],
     ),
   };
 }

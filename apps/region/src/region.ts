@@ -7,6 +7,7 @@ import { RedisStore } from '#adapters/redis';
 import { Replication } from '#adapters/replication';
 import { AccountEffect, CreateAccount, CredentialReader, Register } from '#features/accounts';
 import { Attempts, SecondReadBudget } from '#features/attempts';
+import { AuditLog, Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { Arrivals, FreshSession, OwnRows, ReadYourWrites } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
@@ -38,15 +39,16 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   const sessions = createSessions(foundation);
   const streams = createStreams(foundation, sessions);
   const useCases = createUseCases(foundation, sessions, streams);
+  const audits = createAudits(foundation, streams);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases,
+    ...foundation, ...sessions, ...streams, ...useCases, ...audits,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
-      new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger), audits.auditor,
     ],
   };
 }
@@ -137,6 +139,17 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
     statePages: new StatePages(database, region),
     aside: new Aside(database),
     status: new Status({ ...foundation, ...streams, feeder, refusedPeers: () => metrics.peersRefused }),
+  };
+}
+
+/** What compares this region's copies with their owners, answers owners' peers, and repairs. */
+function createAudits({ config, logger, region, database, redis, peers, routes }: Foundation, { beat }: Streams) {
+  const log = new AuditLog(database);
+  const auditor = new Auditor({ region, database, peers, redis, log, everyMinutes: config.auditMinutes, logger });
+  return {
+    auditor,
+    ownerAnswers: new OwnerAnswers(database, region, beat),
+    repair: new Repair({ region, database, peers, log, auditor, homeOf: (identifier) => routes.route(identifier).home, logger }),
   };
 }
 

@@ -42,6 +42,7 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.audit(now.audit);
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
     for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
     return this.registry.metrics();
@@ -49,6 +50,13 @@ export class Metrics {
 
   get contentType(): string {
     return this.registry.contentType;
+  }
+
+  private audit(audit: Awaited<ReturnType<Status['read']>>['audit']): void {
+    for (const kind of ['missing', 'different', 'surplus'] as const) this.set('homeward_audit_findings', "Rows that are not as their owners have them, by the last audit and less what was repaired", { kind }, audit?.findings[kind] ?? null);
+    this.set('homeward_audit_broken_invariants', 'Invariants that the last audit found broken', {}, audit?.broken.length ?? null);
+    this.set('homeward_audit_alarm', '1 where the last audit found what should not be', {}, audit === null ? null : audit.alarm ? 1 : 0);
+    this.set('homeward_audit_age_seconds', 'Since the last audit ended', {}, seconds(audit?.ageMs ?? null));
   }
 
   private peer(peer: string, seen: Awaited<ReturnType<Status['read']>>['peers'][string]): void {

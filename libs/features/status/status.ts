@@ -5,6 +5,7 @@ import type { RedisStore } from '#adapters/redis';
 import type { Replication } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { HashQueue } from '#adapters/hashing';
+import { summarize } from '../audit/index.js';
 import type { Channels } from '../heartbeats/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
@@ -39,10 +40,11 @@ export class Status {
 
   async read() {
     const { region, routes, relay, feeder, database, kafka, redis, replication, hashing } = this.parts;
-    const [backlog, pending, aside] = await Promise.all([
+    const [backlog, pending, aside, audit] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
       orUnknown(database.query<{ dead: number; conflicts: number }>(ASIDE).then(([row]) => row!)),
+      orUnknown(summarize(database)),
     ]);
     return {
       region,
@@ -54,6 +56,8 @@ export class Status {
       queuedTransfers: 0,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
+      /** Null before the first audit. */
+      audit: audit ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),
       hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
       parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },

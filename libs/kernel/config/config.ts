@@ -31,6 +31,8 @@ export interface RegionConfig {
   readonly attemptsPerIdentifier: number;
   readonly attemptsPerAddress: number;
   readonly minPasswordLength: number;
+  /** Minutes between audits that nobody asked for; 0: none. */
+  readonly auditMinutes: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
 }
@@ -76,6 +78,7 @@ const environment = z
     HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),
     HOMEWARD_ATTEMPTS_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
     HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
+    HOMEWARD_AUDIT_MINUTES: z.coerce.number().min(0).max(1_440).default(10),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
@@ -114,6 +117,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     attemptsPerIdentifier: all.HOMEWARD_ATTEMPTS_PER_IDENTIFIER,
     attemptsPerAddress: all.HOMEWARD_ATTEMPTS_PER_ADDRESS,
     minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
+    auditMinutes: all.HOMEWARD_AUDIT_MINUTES,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
   };
