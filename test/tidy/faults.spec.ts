@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { FAULTS, rowsKeptBy } from './faults.js';
+import { sourceFiles } from './source-files.js';
+
+/** Rows that no spec keeps yet; empty once all are kept. */
+const NOT_YET: ReadonlySet<number> = new Set([
+  8,
+  13,
+  17,
+  20,
+  21,
+  30,
+  31,
+  32,
+  33,
+]);
+
+const specs = sourceFiles().filter(({ path }) => /^test\/(regions|faults|local)\/[^/]+\.spec\.ts$/.test(path));
+const kept = new Map(specs.map((file) => [file.path, rowsKeptBy(file)]));
+
+describe('the faults', () => {
+  it('are each kept by a spec that names its row in a title `faults N: …`', () => {
+    const named = new Set([...kept.values()].flat());
+    expect(FAULTS.filter((row) => !named.has(row) && !NOT_YET.has(row))).toEqual([]);
+    expect([...named].filter((row) => !FAULTS.includes(row))).toEqual([]);
+  });
+
+  it('that take long are listed in the README with their rows, and run by `npm run test:faults`', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const listed = [...readme.matchAll(/^\| `(test\/faults\/[^`]+)` \| ([\d, ]*) \|/gm)].map(([, path, rows]) => [path!, rows === '' ? [] : rows!.split(', ').map(Number)] as const);
+    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries([...kept].filter(([path]) => path.startsWith('test/faults/'))));
+  });
+});
