@@ -55,7 +55,10 @@ const STORED_AT_ONCE = 1_000;
 
 const INTERRUPT = `UPDATE audit SET state = 'interrupted', ended_at = clock_timestamp() WHERE state = 'running' AND alive_at < clock_timestamp() - make_interval(secs => $1)`;
 const BEGIN = `INSERT INTO audit (id, asked_by, state) VALUES ($1, $2, 'running') ON CONFLICT DO NOTHING RETURNING id`;
-const RUNNING = `SELECT id FROM audit WHERE state = 'running'`;
+/** Somebody waits for it now, which its process learns when it next says that it is alive. */
+const JOIN = `UPDATE audit SET asked_by = CASE WHEN asked_by = 'schedule' THEN $1 ELSE asked_by END WHERE state = 'running' RETURNING id`;
+const ALIVE = `UPDATE audit SET alive_at = clock_timestamp() WHERE id = $1 RETURNING asked_by AS "askedBy"`;
+const RECENT = `SELECT count(*)::int AS all, (count(*) FILTER (WHERE begun_at > clock_timestamp() - make_interval(secs => $1 * 60)))::int AS recent FROM audit`;
 const END = `UPDATE audit SET state = $2, ended_at = clock_timestamp(), result = $3 WHERE id = $1 AND state = 'running'`;
 const SEE = `
   INSERT INTO audit_finding AS known (owner, table_name, key, kind, first_seen_at, last_seen_at)
@@ -81,17 +84,19 @@ export class AuditLog {
     await this.database.write(INTERRUPT, [ALIVE_SECONDS]);
     const [begun] = await this.database.write<{ id: string }>(BEGIN, [newId(), askedBy]);
     if (begun !== undefined) return { id: begun.id, begun: true };
-    const [running] = await this.database.query<{ id: string }>(RUNNING);
+    const [running] = await this.database.write<{ id: string }>(JOIN, [askedBy]);
     return running === undefined ? this.begin(askedBy) : { id: running.id, begun: false };
   }
 
-  async alive(id: string): Promise<void> {
-    await this.database.write(`UPDATE audit SET alive_at = clock_timestamp() WHERE id = $1`, [id]);
+  /** @returns who asks for it by now */
+  async alive(id: string): Promise<AskedBy> {
+    return (await this.database.write<{ askedBy: AskedBy }>(ALIVE, [id]))[0]?.askedBy ?? 'schedule';
   }
 
-  /** Whether any process of the region began one in the last `minutes`. */
-  async begunWithin(minutes: number): Promise<boolean> {
-    return (await this.database.query(`SELECT 1 FROM audit WHERE begun_at > clock_timestamp() - make_interval(secs => $1 * 60) LIMIT 1`, [minutes])).length > 0;
+  /** Whether the last audit of the region, by any of its processes, is longer ago; undefined where there was none. */
+  async isDue(minutes: number): Promise<boolean | undefined> {
+    const [row] = await this.database.query<{ all: number; recent: number }>(RECENT, [minutes]);
+    return row!.all === 0 ? undefined : row!.recent === 0;
   }
 
   /** Stores the result, what was found, and what was found before and no longer is; all or nothing. */

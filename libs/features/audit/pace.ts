@@ -4,8 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises';
  * Keeps background work to a share of one connection's time: after each small piece it rests for as long as the share asks.
  */
 export class Pace {
+  /** @param share above 0, at most 1; may be changed while the work goes on */
   constructor(
-    private readonly share: number,
+    public share: number,
     readonly signal: AbortSignal,
   ) {}
 
