@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oldOutboxRow } from '../regions/audit/breaches.js';
 import { audited, makeRows, told } from '../regions/audit/drive.js';
 import { type Planted, plant } from '../regions/audit/plants.js';
 import { removeRows } from '../regions/audit/rows.js';
 import type { Writes } from '../regions/audit/writes.js';
-import { sharedWorld } from '../regions/harness/index.js';
+import { eventually, sharedWorld } from '../regions/harness/index.js';
 
 const world = sharedWorld();
 const ACCOUNTS = 100_000;
@@ -37,10 +38,26 @@ describe('an audit of 100,000 accounts', () => {
     const found = await audited(world, 'west');
     tell('200 planted', found, before);
     expect(told(found.findings.items as Planted[])).toEqual(told(planted));
-    const repair = (await world.ops('west', 'POST', '/ops/repairs', { body: { audit: found.id, apply: true } })).body;
+    const again = await audited(world, 'west');
+    expect(told(again.findings.items as Planted[])).toEqual(told(planted));
+    expect(again.findings.items[0].firstSeenAt).toBe(found.findings.items[0].firstSeenAt);
+    expect(again.findings.items[0].lastSeenAt > found.findings.items[0].lastSeenAt).toBe(true);
+    const repair = (await world.ops('west', 'POST', '/ops/repairs', { body: { audit: again.id, apply: true } })).body;
     expect(repair.steps.filter(({ outcome }: any) => outcome !== 'repaired')).toEqual([]);
     await writes.stop();
     await world.mustConverge();
     expect((await world.ops('west', 'GET', '/ops/status')).body.audit.findings).toEqual({ missing: 0, different: 0, surplus: 0 });
+  });
+
+  it('tells what the peers have not confirmed for long, once they have been reachable for long', async () => {
+    await world.sql('west', oldOutboxRow('1'));
+    try {
+      await eventually(async () => {
+        const { result } = await audited(world, 'west');
+        expect(result.invariants).toContainEqual({ name: 'outbox-is-confirmed', state: 'broken', count: 1, evidence: [expect.stringContaining('nobody')] });
+      }, 120_000);
+    } finally {
+      await world.sql('west', `DELETE FROM outbox WHERE stream = 'nobody'`);
+    }
   });
 });

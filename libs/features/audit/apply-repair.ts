@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '#adapters/postgres';
+import { type Database, type Transaction, isStatementError } from '#adapters/postgres';
 import { mergeRows } from '#adapters/replication';
 import { type Account, isConsistent, keepAccounts } from '../accounts/index.js';
 import { type Epoch, raiseEpochs } from '../passwords/index.js';
@@ -61,6 +61,8 @@ export async function applyBatch(parts: RepairParts, compared: ComparedTable, ro
       const done = open.length === 0 ? { repaired: [], equal: [] } : await attempt(parts, compared, open);
       return { ...done, refused };
     } catch (error) {
+      // The apply worker was about to change one of them: PostgreSQL ended this transaction rather than that one.
+      if (isStatementError(error) && error.code.startsWith('40')) return { repaired: [], equal: [], refused: [...refused, ...open.map(({ key }) => ({ key, why: 'changed' as const }))] };
       if (!(error instanceof RowsRefusedError)) throw error;
       refused.push(...open.filter(({ key }) => error.keys.has(textOf(key))).map(({ key }) => ({ key, why: error.why })));
       open = open.filter(({ key }) => !error.keys.has(textOf(key)));

@@ -10,10 +10,12 @@ import { Owner, OwnerUnavailableError } from './owner.js';
 import { Pace } from './pace.js';
 
 /** Share of one connection's time that an audit takes: one that somebody waits for, and one that the clock asks for. */
-const SHARE: Record<AskedBy, number> = { operator: 0.6, repair: 0.6, schedule: 0.05 };
+const SHARE: Record<AskedBy, number> = { operator: 0.6, repair: 0.6, schedule: 0.04 };
 const ALIVE_EVERY_MS = 2_000;
-/** The clock is looked at so often; how often it asks is configured. */
+/** The clock, the links and Redis are looked at so often; how often the clock asks for an audit is configured. */
 const LOOK_EVERY_MS = 15_000;
+/** A link or Redis that was away until then may still have a backlog, which is no breach. */
+const BACK_FOR_MS = 90_000;
 
 export interface AuditorParts {
   readonly region: string;
@@ -36,13 +38,17 @@ export class Auditor {
   private timer: NodeJS.Timeout | undefined;
   private underWay: Promise<void> = Promise.resolve();
   private startedMs = 0;
+  private linkLostMs = 0;
+  private redisLostMs = 0;
 
   constructor(private readonly parts: AuditorParts) {}
 
   run(): void {
-    if (this.parts.everyMinutes === 0) return;
-    this.startedMs = performance.now();
-    this.timer = setInterval(() => void this.askByClock(), LOOK_EVERY_MS);
+    this.startedMs = this.linkLostMs = this.redisLostMs = performance.now();
+    this.timer = setInterval(() => {
+      this.noteLosses();
+      void this.askByClock();
+    }, LOOK_EVERY_MS);
   }
 
   async stop(): Promise<void> {
@@ -65,8 +71,15 @@ export class Auditor {
     return this.parts.log.view(id);
   }
 
+  private noteLosses(): void {
+    const { peers, redis } = this.parts;
+    if (!peers.all.every((peer) => peer.linkUp)) this.linkLostMs = performance.now();
+    if (!redis.connected) this.redisLostMs = performance.now();
+  }
+
   private async askByClock(): Promise<void> {
     const { everyMinutes, log } = this.parts;
+    if (everyMinutes === 0) return;
     try {
       // A new region has enough to do at its start, and nothing to compare.
       const due = (await log.isDue(everyMinutes)) ?? performance.now() - this.startedMs > everyMinutes * 60_000;
@@ -98,11 +111,10 @@ export class Auditor {
   private async audit(pace: Pace): Promise<{ result: AuditResult; owners: OwnerResult[] }> {
     const { region, database, peers } = this.parts;
     const begunMs = performance.now();
-    const reachable = peers.all.every((peer) => peer.linkUp);
     const owners: OwnerResult[] = [];
     for (const peer of peers.all) owners.push(await compareOwner({ own: region, database, owner: new Owner(peer), pace }));
     const certain = withoutClaimedEpochs(owners, await this.accountsHere(owners));
-    const invariants = await this.askInvariants(pace, reachable);
+    const invariants = await this.askInvariants(pace);
     return { result: summed(certain, invariants, Math.round(performance.now() - begunMs)), owners: certain };
   }
 
@@ -113,10 +125,11 @@ export class Auditor {
     return new Set(rows.map(({ id }) => id));
   }
 
-  private async askInvariants(pace: Pace, reachable: boolean): Promise<InvariantResult[]> {
-    const { region, database, peers, redis } = this.parts;
-    const stillReachable = reachable && peers.all.every((peer) => peer.linkUp);
-    const asked: Invariant[] = [...INVARIANTS, ...(stillReachable ? [OUTBOX_CONFIRMED] : []), ...(redis.connected ? [REDIS_FED] : [])];
+  private async askInvariants(pace: Pace): Promise<InvariantResult[]> {
+    const { region, database, peers } = this.parts;
+    this.noteLosses();
+    const isBack = (lostMs: number): boolean => performance.now() - lostMs > BACK_FOR_MS;
+    const asked: Invariant[] = [...INVARIANTS, ...(isBack(this.linkLostMs) ? [OUTBOX_CONFIRMED] : []), ...(isBack(this.redisLostMs) ? [REDIS_FED] : [])];
     const suspected: { invariant: Invariant; first: ReadonlySet<string> }[] = [];
     const results: InvariantResult[] = [];
     for (const invariant of asked) {

@@ -86,17 +86,23 @@ export const INVARIANTS: readonly Invariant[] = [
            LEFT JOIN transfer_credit t ON t.region = c.region AND t.id = c.id WHERE d.amount IS DISTINCT FROM -c.amount OR t.id IS NULL`,
   },
   {
+    // A number is given, and committed here, before anybody is sent it: who knows a higher one knew this database when it was newer.
+    name: 'peers-know-no-event-that-was-not-given',
+    text: `SELECT a.region || ' has ' || a.stream || '/' || a.partition || ' up to ' || a.applied AS key FROM stream_applied a
+           LEFT JOIN outbox_head h ON h.stream = a.stream AND h.partition = a.partition WHERE a.writer = $1 AND a.region <> $1 AND a.applied > coalesce(h.head, 0)`,
+  },
+  {
     name: 'outbox-is-numbered',
     text: `SELECT stream || ' ' || id AS key FROM outbox WHERE number IS NULL AND created_at < clock_timestamp() - interval '${NUMBERED_WITHIN_SECONDS} seconds'`,
   },
 ];
 
-/** Asked only while every peer has been reachable: a cut keeps these rows, as it should. */
+/** Asked only where every peer has been reachable for a while: a cut keeps these rows, as it should. */
 export const OUTBOX_CONFIRMED: Invariant = {
   name: 'outbox-is-confirmed',
   text: `SELECT stream || ' ' || id AS key FROM outbox WHERE created_at < clock_timestamp() - interval '${CONFIRMED_WITHIN_SECONDS} seconds'`,
 };
-/** Asked only while Redis is connected. */
+/** Asked only where Redis has been there for a while. */
 export const REDIS_FED: Invariant = {
   name: 'redis-has-the-endings',
   text: `SELECT 'pending ' || id AS key FROM redis_pending WHERE created_at < clock_timestamp() - interval '${PENDING_SECONDS} seconds'`,

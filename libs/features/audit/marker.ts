@@ -5,7 +5,7 @@ import type { Mark } from './owner-answers.js';
 import type { Way } from './sources.js';
 
 /** Longest wait: the channel is behind or stopped then, which `/ops/status` tells, and nothing is said about its rows. */
-const APPLIED_WITHIN_MS = 10_000;
+const APPLIED_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
 const BEAT = { name: 'audit-beat', text: `SELECT body ->> 'boot' AS boot, (body ->> 'beat')::float8 AS beat FROM heartbeat WHERE region = $1` };

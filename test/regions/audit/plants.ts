@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { slotOf } from '#kernel/routing';
+import { databaseUrl } from '../harness/deployment.js';
 import type { World } from '../harness/index.js';
 import { PLAIN_TABLES, insertOf } from './rows.js';
 
@@ -36,46 +38,42 @@ export const TABLES: readonly string[] = ['account', 'credential_epoch', 'passwo
 
 /** Plants divergences in `copy`'s copies of `owner`'s rows, in every table, and tells which. */
 export async function plant(world: World, copy: string, owner: string): Promise<Planted[]> {
-  const planted: Planted[] = [];
-  for (const table of TABLES) planted.push(...(await plantIn(world, copy, owner, table)));
-  return planted;
+  const client = new pg.Client({ connectionString: databaseUrl(world.address, copy) });
+  await client.connect();
+  try {
+    const planted: Planted[] = [];
+    for (const table of TABLES) planted.push(...(await plantIn(client, world, owner, table)));
+    return planted;
+  } finally {
+    await client.end();
+  }
 }
 
-async function plantIn(world: World, copy: string, owner: string, table: string): Promise<Planted[]> {
-  const key = await keyOf(world, copy, table);
+async function plantIn(client: pg.Client, world: World, owner: string, table: string): Promise<Planted[]> {
+  const key = await keyOf(client, table);
   const asKey = `jsonb_build_array(${key.map((column) => `t.${column}::text`).join(', ')})`;
   const theirs = table === 'account' ? `home = '${owner}' AND identifier LIKE 'audited-%'` : table === 'credential_epoch' ? `account IN (SELECT id FROM account WHERE home = '${owner}' AND identifier LIKE 'audited-%')` : `region = '${owner}'`;
   const only = ONLY[table] === undefined ? theirs : `${theirs} AND ${ONLY[table]}`;
-  const rows = await world.sql<{ key: string[] }>(copy, `SELECT ${asKey} AS key FROM ${table} t WHERE ${only} ORDER BY md5(t::text) LIMIT ${MISSING + ALTERED}`);
+  const { rows } = await client.query<{ key: string[] }>(`SELECT ${asKey} AS key FROM ${table} t WHERE ${only} ORDER BY md5(t::text) LIMIT ${MISSING + ALTERED}`);
   const [missing, altered] = [rows.slice(0, MISSING), rows.slice(MISSING)];
   const isKey = (values: readonly string[]): string => key.map((column, index) => `${column} = '${values[index]}'`).join(' AND ');
   const second = SECOND[table] ?? 'slot = (slot + 1) % 1024';
+  const ids = Array.from({ length: SURPLUS }, () => randomUUID());
   const statements = [
     ...missing.map((row) => `DELETE FROM ${table} WHERE ${isKey(row.key)}`),
     ...altered.map((row, index) => `UPDATE ${table} SET ${index % 2 === 0 ? ALTERATIONS[table] : second} WHERE ${isKey(row.key)}`),
+    ...ids.map((id) => surplusSql(world, owner, table, id)),
   ];
-  await asReplica(world, copy, statements);
-  const surplus = await plantSurplus(world, copy, owner, table, asKey);
+  await client.query(`BEGIN; SET LOCAL session_replication_role = replica; ${statements.join('; ')}; COMMIT`);
+  const surplus = await client.query<{ key: string[] }>(`SELECT ${asKey} AS key FROM ${table} t, unnest($1::text[]) AS id WHERE strpos(t::text, id) > 0 OR strpos(t::text, encode(sha256(id::bytea), 'hex')) > 0`, [ids]);
   return [
     ...missing.map((row) => ({ table, kind: 'missing' as const, key: row.key })),
     ...altered.map((row) => ({ table, kind: 'different' as const, key: row.key })),
-    ...surplus.map((row) => ({ table, kind: 'surplus' as const, key: row })),
+    ...surplus.rows.map((row) => ({ table, kind: 'surplus' as const, key: row.key })),
   ];
 }
 
-async function plantSurplus(world: World, copy: string, owner: string, table: string, asKey: string): Promise<string[][]> {
-  const made: string[][] = [];
-  for (let count = 0; count < SURPLUS; count += 1) {
-    const id = randomUUID();
-    const from = `WITH made AS (SELECT '${id}'::uuid AS id, ${count} AS n)`;
-    await asReplica(world, copy, [surplusSql(world, owner, table, id, from)]);
-    const [row] = await world.sql<{ key: string[] }>(copy, `SELECT ${asKey} AS key FROM ${table} t WHERE strpos(t::text, $1) > 0 OR strpos(t::text, encode(sha256($1::bytea), 'hex')) > 0`, [id]);
-    made.push(row!.key);
-  }
-  return made;
-}
-
-function surplusSql(world: World, owner: string, table: string, id: string, from: string): string {
+function surplusSql(world: World, owner: string, table: string, id: string): string {
   const identifier = world.identifier(owner);
   switch (table) {
     case 'account': return `INSERT INTO account (id, identifier, normalization, slot, home, created_at) VALUES ('${id}', '${identifier}', 1, ${slotOf(identifier)}, '${owner}', now())`;
@@ -85,15 +83,12 @@ function surplusSql(world: World, owner: string, table: string, id: string, from
     case 'profile': return `INSERT INTO profile (region, slot, account, fields, version) VALUES ('${owner}', 1, '${id}', '{}', 1)`;
     case 'posting': return `INSERT INTO posting (region, slot, entry, leg, book, amount, created_at) VALUES ('${owner}', 1, '${id}', 'source', 'deposits', -5, now())`;
     case 'balance': return `INSERT INTO balance (region, slot, account, amount, version, changed_at) VALUES ('${owner}', 1, '${id}', 3, 1, now())`;
-    default: return `${from} ${insertOf(table, owner)}`;
+    default: return `WITH made AS (SELECT '${id}'::uuid AS id, 1 AS n) ${insertOf(table, owner)}`;
   }
 }
 
-async function keyOf(world: World, region: string, table: string): Promise<string[]> {
-  const rows = await world.sql<{ name: string }>(region, `SELECT a.attname AS name FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+async function keyOf(client: pg.Client, table: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(`SELECT a.attname AS name FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
     WHERE i.indrelid = $1::regclass AND i.indisprimary ORDER BY array_position(i.indkey::int2[], a.attnum)`, [table]);
   return rows.map(({ name }) => name);
 }
-
-const asReplica = (world: World, region: string, statements: readonly string[]): Promise<object[]> =>
-  world.sql(region, `BEGIN; SET LOCAL session_replication_role = replica; ${statements.join('; ')}; COMMIT`);
