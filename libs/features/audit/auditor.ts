@@ -10,7 +10,7 @@ import { Owner, OwnerUnavailableError } from './owner.js';
 import { Pace } from './pace.js';
 
 /** Share of one connection's time that an audit takes: one that somebody waits for, and one that the clock asks for. */
-const SHARE: Record<AskedBy, number> = { operator: 0.6, repair: 0.6, schedule: 0.04 };
+const SHARE: Record<AskedBy, number> = { operator: 0.8, repair: 0.8, schedule: 0.04 };
 const ALIVE_EVERY_MS = 2_000;
 /** The clock, the links and Redis are looked at so often; how often the clock asks for an audit is configured. */
 const LOOK_EVERY_MS = 15_000;

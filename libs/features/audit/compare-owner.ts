@@ -4,8 +4,8 @@ import { type Candidate, type CompareParts, type Confirmed, confirm } from './co
 import type { Kind } from './judge.js';
 import { type Owner, OwnerUnavailableError } from './owner.js';
 import type { AskedTable } from './owner-answers.js';
-import { type Key, type Range, type RowSeen, type SlotDigest, reading, rowsInSlots, slotDigests } from './read-rows.js';
-import { COMPARED_PUBLISHED, COMPARED_TABLES, agreedColumns, copySource, isCarried } from './sources.js';
+import { type Key, PAGE_ROWS, type Range, type RowSeen, type SlotDigest, endOfPage, reading, rowsInSlots, slotDigests } from './read-rows.js';
+import { COMPARED_PUBLISHED, COMPARED_TABLES, type Source, agreedColumns, copySource, isCarried } from './sources.js';
 
 /** What an audit says about the copy of one owner's table. */
 export interface TableResult {
@@ -39,7 +39,7 @@ export interface OwnerResult {
 }
 
 /** Most candidates of one table; more is no divergence of rows but a copy that was lost. */
-const MOST_CANDIDATES = 20_000;
+const MOST_CANDIDATES = 2 * PAGE_ROWS;
 
 /** A table with the columns in which it is compared. */
 export interface ComparedTable {
@@ -82,7 +82,7 @@ export async function compareOwner(parts: CompareParts): Promise<OwnerResult> {
 
 const nothing = (): TableResult => ({ rows: 0, missing: 0, different: 0, surplus: 0, undecided: 0 });
 
-/** Pages of one table: the owner's digests first, then the own ones of the same range, then the rows of slots that differ. */
+/** Pages of one table: the digests of both sides, then the rows of slots that differ, the own ones first. */
 async function propose(parts: CompareParts, { table, columns }: ComparedTable, result: TableResult): Promise<Candidate[]> {
   const { database, owner, pace } = parts;
   const asked: AskedTable = { table, columns: columns.map(({ name }) => name) };
@@ -90,21 +90,28 @@ async function propose(parts: CompareParts, { table, columns }: ComparedTable, r
   const candidates: Candidate[] = [];
   let after: Key | null = null;
   do {
-    const range: Range = await pace.take(async () => {
-      const page = await owner.digests(asked, after);
-      const range = { after, through: page.through };
-      const mine = await reading(database, (tx) => slotDigests(tx, copy, owner.name, range));
-      result.rows += page.slots.reduce((sum, [, rows]) => sum + rows, 0);
-      const slots = differingSlots(mine, page.slots);
-      if (slots.length === 0) return range;
-      const here = await reading(database, (tx) => rowsInSlots(tx, copy, owner.name, range, slots, MOST_CANDIDATES));
-      candidates.push(...differingRows(table, columns, here, await owner.rowsInSlots(asked, range, slots)));
-      return range;
-    });
+    const { range, mine, theirs } = await pace.take(() => bothDigests(parts, asked, copy, after));
+    result.rows += theirs.reduce((sum, [, rows]) => sum + rows, 0);
+    const slots = differingSlots(mine, theirs);
+    if (slots.length > 0) {
+      await pace.take(async () => {
+        const here = await reading(database, (tx) => rowsInSlots(tx, copy, owner.name, range, slots, MOST_CANDIDATES));
+        for (const candidate of differingRows(table, columns, here, await owner.rowsInSlots(asked, range, slots))) candidates.push(candidate);
+      });
+    }
     after = range.through;
     if (candidates.length > MOST_CANDIDATES) result.truncated = true;
   } while (after !== null && !result.truncated);
   return candidates;
+}
+
+/** The next page by the own rows, digested by both databases at the same time. */
+async function bothDigests({ database, owner }: CompareParts, asked: AskedTable, copy: Source, after: Key | null): Promise<{ range: Range; mine: SlotDigest[]; theirs: SlotDigest[] }> {
+  const through = await reading(database, (tx) => endOfPage(tx, copy, owner.name, { after, through: null }, PAGE_ROWS));
+  const ownDigests = (range: Range): Promise<SlotDigest[]> => reading(database, (tx) => slotDigests(tx, copy, owner.name, range));
+  const [page, mine] = await Promise.all([owner.digests(asked, { after, through }), ownDigests({ after, through })]);
+  const range = { after, through: page.through };
+  return { range, mine: JSON.stringify(page.through) === JSON.stringify(through) ? mine : await ownDigests(range), theirs: page.slots };
 }
 
 /** Slots whose digests are not the same on both sides. Pure. */

@@ -2,7 +2,7 @@ import type { Database } from '#adapters/postgres';
 import { type Schema, readSchema } from '#adapters/replication';
 import { NotFoundError, UnavailableError } from '#kernel/problems';
 import type { Beat } from '../heartbeats/index.js';
-import { type Key, type Range, type RowCopied, type RowSeen, type SlotDigest, copiesByKey, endOfPage, reading, rowsByKey, rowsInSlots, slotDigests } from './read-rows.js';
+import { type Key, PAGE_ROWS, type Range, type RowCopied, type RowSeen, type SlotDigest, copiesByKey, endOfPage, reading, rowsByKey, rowsInSlots, slotDigests } from './read-rows.js';
 import { COMPARED_PUBLISHED, type Source, isCarried, ownersSource } from './sources.js';
 
 /** Where this owner's writing is: what it had committed before is in everything that it writes with a higher beat, and in events of these outbox rows or earlier ones. */
@@ -22,8 +22,8 @@ export interface AskedTable {
   readonly columns: readonly string[];
 }
 
-/** Most rows of one answer of `rowsInSlots`: beyond it the copy is to be made anew, not to be repaired. */
-const MOST_ROWS = 20_000;
+/** Most rows of one answer of `rowsInSlots`: a page of digests has no more. */
+const MOST_ROWS = 2 * PAGE_ROWS;
 
 const HIGHEST = { name: 'audit-outbox', text: 'SELECT coalesce(max(id), 0)::text AS id FROM outbox' };
 /** Numbering changes both tables in one transaction, so this one statement sees them as they belong together. */
@@ -51,11 +51,12 @@ export class OwnerAnswers {
     return this.schema;
   }
 
-  async digests(asked: AskedTable, after: Key | null): Promise<{ through: Key | null; slots: SlotDigest[] }> {
+  /** Of a range, or of its first part where the peer's copy lacks so much of it that it would be long: `through` says how far. */
+  async digests(asked: AskedTable, range: Range): Promise<{ through: Key | null; slots: SlotDigest[] }> {
     const source = await this.source(asked);
     return reading(this.database, async (tx) => {
-      const through = await endOfPage(tx, source, this.own, after);
-      return { through, slots: await slotDigests(tx, source, this.own, { after, through }) };
+      const through = (await endOfPage(tx, source, this.own, range, 2 * PAGE_ROWS)) ?? range.through;
+      return { through, slots: await slotDigests(tx, source, this.own, { after: range.after, through }) };
     });
   }
 

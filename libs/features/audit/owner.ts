@@ -33,8 +33,8 @@ export class Owner {
     return this.ask('columns', {});
   }
 
-  digests(asked: AskedTable, after: Key | null): Promise<{ through: Key | null; slots: SlotDigest[] }> {
-    return this.ask('digests', { ...asked, after });
+  digests(asked: AskedTable, range: Range): Promise<{ through: Key | null; slots: SlotDigest[] }> {
+    return this.ask('digests', { ...asked, ...range });
   }
 
   rowsInSlots(asked: AskedTable, range: Range, slots: readonly number[]): Promise<RowSeen[]> {

@@ -65,7 +65,7 @@ async function plantIn(client: pg.Client, world: World, owner: string, table: st
     ...ids.map((id) => surplusSql(world, owner, table, id)),
   ];
   await client.query(`BEGIN; SET LOCAL session_replication_role = replica; ${statements.join('; ')}; COMMIT`);
-  const surplus = await client.query<{ key: string[] }>(`SELECT ${asKey} AS key FROM ${table} t, unnest($1::text[]) AS id WHERE strpos(t::text, id) > 0 OR strpos(t::text, encode(sha256(id::bytea), 'hex')) > 0`, [ids]);
+  const surplus = await client.query<{ key: string[] }>(`SELECT ${asKey} AS key FROM ${table} t, unnest($1::text[]) AS made WHERE strpos(t::text, made) > 0 OR strpos(t::text, encode(sha256(made::bytea), 'hex')) > 0`, [ids]);
   return [
     ...missing.map((row) => ({ table, kind: 'missing' as const, key: row.key })),
     ...altered.map((row) => ({ table, kind: 'different' as const, key: row.key })),

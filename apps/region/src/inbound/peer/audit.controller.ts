@@ -6,7 +6,7 @@ const text = z.string().max(63);
 const key = z.array(z.string().max(200)).min(1).max(8);
 const bound = key.nullable();
 const table = { table: text, columns: z.array(text).max(100) };
-const digestsOf = z.strictObject({ ...table, after: bound });
+const digestsOf = z.strictObject({ ...table, after: bound, through: bound });
 const slotsOf = z.strictObject({ ...table, after: bound, through: bound, slots: z.array(z.int()).max(2_048) });
 const rowsOf = z.strictObject({ ...table, keys: z.array(key).max(500) });
 const copiesOf = z.strictObject({ ...table, keys: z.array(key).max(50) });
@@ -25,8 +25,8 @@ export class PeerAuditController {
 
   @Post('digests')
   @HttpCode(200)
-  digests(@Body({ schema: digestsOf }) { after, ...asked }: z.infer<typeof digestsOf>) {
-    return this.answers.digests(asked, after);
+  digests(@Body({ schema: digestsOf }) { after, through, ...asked }: z.infer<typeof digestsOf>) {
+    return this.answers.digests(asked, { after, through });
   }
 
   @Post('slots')
