@@ -34,7 +34,7 @@ export class Writes {
   private async write(client: pg.Client): Promise<void> {
     const own = `region = '${this.region}'`;
     // Rows that go back to what they were, and that come and go: neither has a version.
-    await client.query(`INSERT INTO incident (region, id, peer, opened_at, counts) SELECT '${this.region}', uuidv7(), 'north', now(), '{}' FROM generate_series(1, 2)`);
+    await client.query(`INSERT INTO incident (region, id, peer, opened_at, closed_at, counts) SELECT '${this.region}', ('a0d17000-0000-7000-' || substr(uuidv7()::text, 20))::uuid, 'north', now(), now(), '{}' FROM generate_series(1, 2)`);
     const statements: readonly [string, (turn: number) => unknown][] = [
       [`UPDATE incident SET counts = jsonb_build_object('n', $1::int) WHERE ${own} AND peer = 'north'`, (turn) => turn % 2],
       [`UPDATE profile SET fields = fields || jsonb_build_object('locale', jsonb_build_object('s', $1::int, 'v', 'de')), version = version + 1
