@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { repositoryRoot } from '../../../apps/local/layout.js';
 
 /** Where one started deployment is found; plain data, so that it can be handed to test workers. */
 export interface Address {
@@ -13,7 +14,7 @@ export interface Address {
 /** Longest start on a busy machine: three regions for the first time. */
 const START_MS = 180_000;
 const STOP_MS = 30_000;
-const ROOT = new URL('../../../', import.meta.url).pathname;
+const ROOT = repositoryRoot();
 
 /** A deployment of the local runtime in a process of its own, in a directory of its own. */
 export class Runtime {

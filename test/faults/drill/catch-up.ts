@@ -1,0 +1,60 @@
+import type { World } from '../../regions/harness/world.js';
+
+/** Looking costs the databases something, and traffic goes on. */
+const LOOK_EVERY_MS = 250;
+const LONGEST_MS = 90_000;
+
+const MARK_SQL = `SELECT (SELECT coalesce(max(id), 0) FROM outbox)::text AS event, body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
+const LEFT_SQL = `SELECT (SELECT count(*) FROM outbox WHERE id <= $1::bigint)::int AS events`;
+const BEAT_SQL = `SELECT body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
+
+interface Mark {
+  readonly event: string;
+  readonly boot: string;
+  readonly beat: string;
+}
+
+/**
+ * Watches how long it takes until every region has what was written anywhere before this moment, while writing goes on: events are
+ * gone from their outbox when every peer has confirmed them, and a heartbeat row that has arrived brought all rows before it.
+ */
+export class CatchUp {
+  private abandoned = false;
+
+  constructor(private readonly world: World) {}
+
+  /** Another fault has come: what is measured from now on is not this healing. */
+  abandon(): void {
+    this.abandoned = true;
+  }
+
+  /** @returns ms; undefined where it was abandoned @throws Error where it takes too long to be waited for */
+  async run(): Promise<number | undefined> {
+    const beganMs = performance.now();
+    const marks = new Map<string, Mark>();
+    for (;;) {
+      if (this.abandoned) return undefined;
+      const why = await this.lookAgain(marks).catch((error: unknown) => String(error));
+      if (why === undefined) return performance.now() - beganMs;
+      if (performance.now() - beganMs > LONGEST_MS) throw new Error(`not caught up within ${LONGEST_MS} ms: ${why}`);
+      await new Promise((look) => setTimeout(look, LOOK_EVERY_MS));
+    }
+  }
+
+  /** @returns what is still missing, undefined where nothing is */
+  private async lookAgain(marks: Map<string, Mark>): Promise<string | undefined> {
+    const { world } = this;
+    for (const writer of world.regions) {
+      if (!marks.has(writer)) marks.set(writer, (await world.sql<Mark>(writer, MARK_SQL, [writer]))[0]!);
+      const mark = marks.get(writer)!;
+      const [left] = await world.sql<{ events: number }>(writer, LEFT_SQL, [mark.event]);
+      if (left!.events > 0) return `${left!.events} events of ${writer} are not confirmed`;
+      for (const reader of world.regions) {
+        if (reader === writer) continue;
+        const [seen] = await world.sql<{ boot: string; beat: string }>(reader, BEAT_SQL, [writer]);
+        if (seen?.boot !== mark.boot || Number(seen.beat) < Number(mark.beat)) return `${reader} lacks rows of ${writer}`;
+      }
+    }
+    return undefined;
+  }
+}

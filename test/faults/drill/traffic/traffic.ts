@@ -1,0 +1,146 @@
+import type { Scenario } from '../scenario.js';
+import { Device, type Surroundings } from './device.js';
+import { Registrar } from './registrar.js';
+import type { SyntheticUser } from './user.js';
+
+/** How often each thing is done: mostly cheap calls, since every hash takes a core for some 20 ms. */
+const WEIGHTS = {
+  check: 30, 'read-profile': 16, 'edit-profile': 16, 'sign-in': 8, 'sign-out': 5, 'sign-out-all': 1.5, 'change-password': 2.5,
+  register: 4, 'try-old-password': 2, 'try-ended-session': 5,
+};
+/** Calls under way at once: beyond it a call that is due is left out, so that a region which hangs doesn't pile up clients. */
+const MOST_AT_ONCE = 48;
+/** Whatever needs another region is asked there this often. */
+const ELSEWHERE = 0.35;
+/** A user who has just registered signs in elsewhere at once. */
+const TRAVELS = 0.3;
+/** Rounds of asking again for what is not known, when all has healed. */
+const RESOLVE_ROUNDS = 20;
+const ROUND_MS = 500;
+
+/** Synthetic users who go on with their lives in every region, at a fixed rate, while the faults come and go. */
+export class Traffic {
+  readonly registrar: Registrar;
+  readonly users: SyntheticUser[] = [];
+  /** Calls that were due and left out because too many were under way. */
+  leftOut = 0;
+  private readonly devices: { device: Device; region: string }[] = [];
+  private readonly underWay = new Set<Promise<void>>();
+  private going = false;
+  private pacing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly around: Surroundings,
+    private readonly scenario: Pick<Scenario, 'regions' | 'traffic'>,
+  ) {
+    this.registrar = new Registrar(around);
+  }
+
+  /** Registers the users, each with a device signed in in every region. @throws Error where that fails: nothing is at fault yet */
+  async prepare(): Promise<void> {
+    const { regions, traffic } = this.scenario;
+    for (let made = 0; made < traffic.usersPerRegion * regions.length; made += 1) {
+      const home = regions[made % regions.length]!;
+      const user = await this.registrar.register(home, home);
+      if (user === undefined) throw new Error(`no user could be registered in ${home} before the drill`);
+      this.users.push(user);
+    }
+    await this.around.world.settleAll();
+    for (const user of this.users) {
+      for (const region of regions) {
+        const device = new Device(`${user.digest}.${region}`, user, this.around);
+        await device.signIn(region);
+        this.devices.push({ device, region });
+      }
+    }
+  }
+
+  run(): void {
+    this.going = true;
+    this.pacing = this.pace();
+  }
+
+  /** Ends it; what is under way is waited for. */
+  async stop(): Promise<void> {
+    this.going = false;
+    await this.pacing;
+    await Promise.all(this.underWay);
+  }
+
+  /** When all has healed: asks again for everything whose outcome is not known. */
+  async resolve(): Promise<void> {
+    const { regions } = this.scenario;
+    for (let round = 0; round < RESOLVE_ROUNDS; round += 1) {
+      let open = await this.registrar.resolve(regions[round % regions.length]!);
+      for (const { device, region } of this.devices) {
+        if (await device.finishLeaving(region)) open += 1;
+        if (device.user.change === undefined) continue;
+        open += 1;
+        await device.changePassword(region);
+      }
+      if (open === 0) return;
+      await new Promise((next) => setTimeout(next, ROUND_MS));
+    }
+  }
+
+  private async pace(): Promise<void> {
+    const gapMs = 1_000 / this.scenario.traffic.perSecond;
+    for (let dueMs = performance.now(); this.going; dueMs += gapMs) {
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await new Promise((due) => setTimeout(due, waitMs));
+      if (this.underWay.size >= MOST_AT_ONCE) this.leftOut += 1;
+      else this.begin();
+    }
+  }
+
+  private begin(): void {
+    const work = this.next().finally(() => this.underWay.delete(work));
+    this.underWay.add(work);
+  }
+
+  /** Chosen before anything is waited for, so that one seed gives one sequence of choices as long as the same devices are free. */
+  private async next(): Promise<void> {
+    const { random } = this.around;
+    const kind = random.weighed(WEIGHTS);
+    if (kind === 'register') return this.register();
+    const free = this.devices.filter(({ device }) => !device.busy && (!device.user.calm || (kind !== 'change-password' && kind !== 'sign-out-all')));
+    if (free.length === 0) return;
+    const { device, region } = random.pick(free);
+    device.busy = true;
+    try {
+      await this.act(kind, device, this.door(region));
+    } finally {
+      device.busy = false;
+    }
+  }
+
+  private async act(kind: Exclude<keyof typeof WEIGHTS, 'register'>, device: Device, region: string): Promise<void> {
+    if (await device.finishLeaving(region)) return;
+    switch (kind) {
+      case 'check': return device.check(region);
+      case 'read-profile': return device.readProfile(region);
+      case 'edit-profile': return device.editProfile(region);
+      case 'sign-in': return device.signIn(region);
+      case 'sign-out': return device.signOut(region);
+      case 'sign-out-all': return device.signOut(region, true);
+      case 'change-password': return device.changePassword(region);
+      case 'try-old-password': return device.tryOldPassword(region);
+      case 'try-ended-session': return device.tryEndedSession(region);
+    }
+  }
+
+  private async register(): Promise<void> {
+    const { random } = this.around;
+    const { regions } = this.scenario;
+    const [door, home] = [random.pick(regions), random.pick(regions)];
+    const travels = random.chance(TRAVELS);
+    const user = await this.registrar.register(door, home);
+    if (user === undefined || !travels) return;
+    await new Device(`${user.digest}.new`, user, this.around).signIn(random.pick(regions.filter((region) => region !== door)));
+  }
+
+  private door(region: string): string {
+    const { random } = this.around;
+    return random.chance(ELSEWHERE) ? random.pick(this.scenario.regions) : region;
+  }
+}
