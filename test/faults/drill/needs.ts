@@ -36,11 +36,11 @@ function storesOf(region: string): string[] {
 }
 
 /** Whether the account and its password were in every region before anything came between it and its home. */
-function isKnownElsewhere({ region, home, user, startMs }: Operation<'sign-in'>, writes: CredentialWrites, timeline: Timeline): boolean {
+function isKnownElsewhere({ region, home, user, startMs, endMs }: Operation<'sign-in'>, writes: CredentialWrites, timeline: Timeline): boolean {
   if (region === home) return true;
   // Replication and Kafka both carry what a sign-in goes by.
   const channels = [linkBetween(region, home), ...partsOf(region), ...partsOf(home)];
-  return (writes.get(user) ?? []).every((write) => {
+  return (writes.get(user) ?? []).filter((write) => write.startMs < endMs).every((write) => {
     const writtenMs = Math.min(write.endMs, startMs);
     return startMs - write.startMs > KNOWN_EVERYWHERE_MS && timeline.of(channels, writtenMs - KNOWN_EVERYWHERE_MS, writtenMs + KNOWN_EVERYWHERE_MS).length === 0;
   });

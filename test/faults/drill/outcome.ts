@@ -32,7 +32,7 @@ const MEMBERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'session-origin-unavailable': { origin: 'string', regenerate: 'boolean' }, 'invalid-request': { errors: 'object' },
 };
 /** Of these a client can't tell whether they were done. */
-const NOT_KNOWN = ['outcome-unknown', 'unavailable'];
+const NOT_KNOWN = new Set(['outcome-unknown', 'unavailable']);
 
 /** An answer, or none, as the history has it. */
 export interface Judged {
@@ -53,7 +53,7 @@ export function judgeAnswer(kind: Kind, region: string, answer: Answer | undefin
   const type: unknown = answer.body?.type;
   const problem = typeof type === 'string' && type.startsWith(PREFIX) ? type.slice(PREFIX.length) : undefined;
   const malformed = faultOf(kind, answer, problem);
-  const known = problem !== undefined && problem in STATUS_OF && answer.status === STATUS_OF[problem] && !NOT_KNOWN.includes(problem);
+  const known = problem !== undefined && problem in STATUS_OF && answer.status === STATUS_OF[problem] && !NOT_KNOWN.has(problem);
   return { outcome: known ? 'refused' : 'unknown', ...told, ...(problem === undefined ? {} : { problem }), ...(malformed === undefined ? {} : { malformed }) };
 }
 
@@ -63,7 +63,7 @@ function faultOf(kind: Kind, answer: Answer, problem: string | undefined): strin
   if (problem === undefined) return `${status} without a problem type: ${answer.text.slice(0, 200)}`;
   if (STATUS_OF[problem] !== status) return `${problem} with status ${status}`;
   if (!PROBLEMS_OF[kind].includes(problem)) return `${problem} is not among the answers of ${kind}: ${answer.text.slice(0, 200)}`;
-  if (!/^application\/problem\+json/.test(header(answer, 'content-type') ?? '')) return `${problem} as ${header(answer, 'content-type')}`;
+  if (!header(answer, 'content-type')?.startsWith('application/problem+json')) return `${problem} as ${header(answer, 'content-type')}`;
   if (body.status !== status || typeof body.title !== 'string' || typeof body.detail !== 'string') return `${problem} without status, title or detail`;
   if (body.instance !== header(answer, 'x-request-id')) return `${problem} whose instance is not the request's id`;
   if ((status === 503 || status === 429) && !(Number(header(answer, 'retry-after')) > 0)) return `${problem} without Retry-After`;

@@ -36,7 +36,7 @@ export const readYourWrites: Check = (evidence) => {
     const { field } = edits[0]!;
     for (const read of reads) {
       if (read.outcome !== 'ok' || read.read === 'stale') continue;
-      const own = edits.filter(({ device, outcome, endMs }) => device === read.device && outcome === 'ok' && endMs <= read.endMs && (endMs < read.startMs)).at(-1);
+      const own = edits.findLast(({ device, outcome, endMs }) => device === read.device && outcome === 'ok' && endMs < read.startMs);
       if (own === undefined || (read.kind === 'edit-profile' && read.field === field)) continue;
       const shown = read.seen[field] ?? null;
       const explained = edits.some((edit) => edit.value === shown && edit.outcome !== 'refused' && edit.startMs < read.endMs && (edit === own || !hadSeen(own, edit, reads)));

@@ -38,7 +38,7 @@ function stillTaken({ timeline }: Evidence, ending: Ending, use: WithSession): s
 export const livingSessions: Check = (evidence) => {
   const { history, model } = evidence;
   const findings = new Findings();
-  const restless = new Set(ofKind(history.operations, 'sign-out-all', 'change-password').map(({ user }) => user));
+  const restless = new Set(ofKind(history.operations, 'sign-out-all', 'change-password').filter(({ outcome }) => outcome !== 'refused').map(({ user }) => user));
   const left = new Map<string, number>();
   for (const { session, startMs } of ofKind(history.operations, 'sign-out')) left.set(session, Math.min(left.get(session) ?? startMs, startMs));
   for (const { session } of model.endings()) if (!left.has(session)) left.set(session, 0);

@@ -5,7 +5,7 @@ import { quantile } from '../quantile.js';
 import { type Check, type Evidence, Findings, at } from './verdict.js';
 
 /** Of a user's own making, and no sign of trouble. */
-const USUAL = ['insufficient-funds'];
+const USUAL = new Set(['insufficient-funds']);
 
 /** Operations that needed nothing that was at fault, or had just been; what is expected to be refused is not among them. */
 export function untouched({ history, model, timeline }: Evidence): Operation[] {
@@ -27,7 +27,7 @@ export const untouchedSucceed: Check = (evidence) => {
   const findings = new Findings();
   for (const operation of untouched(evidence)) {
     const { kind, region, home, outcome, problem, status, startMs } = operation;
-    const usual = outcome === 'ok' || USUAL.includes(problem ?? '') || mayBeOver(evidence, operation);
+    const usual = outcome === 'ok' || USUAL.has(problem ?? '') || mayBeOver(evidence, operation);
     findings.look(usual ? undefined : `${kind} in ${region} (home ${home}) at ${at(startMs)} was ${outcome}: ${problem ?? status ?? 'no answer'}`);
   }
   return findings.verdict('untouched-succeed', 'what does not depend on a faulty part succeeds, all of it');

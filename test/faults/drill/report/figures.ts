@@ -65,12 +65,12 @@ export function faultFigures(history: History): FaultFigures[] {
 }
 
 /** Refusals that are no sign of trouble: what is wrong, has ended or is not affordable. */
-const RIGHTLY = ['invalid-credentials', 'session-invalid', 'insufficient-funds'];
+const RIGHTLY = new Set(['invalid-credentials', 'session-invalid', 'insufficient-funds']);
 
 function worksAgain({ operations }: History, fault: AppliedFault): Record<string, number | null> {
   if (faultyParts(fault).length === 0) return {};
   const works: Record<string, number | null> = {};
-  const failed = operations.filter(({ outcome, problem, startMs }) => outcome !== 'ok' && !RIGHTLY.includes(problem ?? '') && startMs >= fault.startMs && startMs <= fault.endMs);
+  const failed = operations.filter(({ outcome, problem, startMs }) => outcome !== 'ok' && !RIGHTLY.has(problem ?? '') && startMs >= fault.startMs && startMs <= fault.endMs);
   for (const { kind, region, home } of failed) {
     const name = `${kind} in ${region}, home ${home}`;
     if (name in works) continue;
