@@ -50,6 +50,7 @@ export async function runDrill(world: World, scenario: Scenario, seed: number, s
   await world.settleAll(SETTLE_MS).catch((error: unknown) => say(String(error)));
   const final = await new FinalReads(world, traffic).read(before);
   const history: History = { regions: scenario.regions, operations: recorder.operations, faults: driver.applied, fromMs, toMs };
+  say(`${(recorder.now() / 1_000).toFixed(1).padStart(6)} s  everything asked`);
   const verdicts = validate(history, final, scenario.promises);
   return { report: makeReport({ scenario, seed, history, final, verdicts, leftOut: traffic.leftOut }), history };
 }

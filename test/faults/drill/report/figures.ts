@@ -1,7 +1,9 @@
 import { type AppliedFault, type History, type Kind, type Operation, type Phase, phaseAt } from '../history.js';
+import { Model } from '../model.js';
+import { partsNeeded } from '../needs.js';
 import { quantile } from '../quantile.js';
 import { describeFault } from '../scenario.js';
-import { faultyParts } from '../timeline.js';
+import { Timeline, faultyParts } from '../timeline.js';
 
 export const PHASES: readonly Phase[] = ['control', 'faults', 'healed'];
 
@@ -26,7 +28,7 @@ export interface FaultFigures {
   readonly fault: string;
   readonly startMs: number;
   readonly endMs: number;
-  /** Until an operation worked again that had failed meanwhile, by operation and asked region, since the end of the fault. */
+  /** From its end until each operation that had failed meanwhile, for want of what was at fault, worked again; null where it was not asked again. */
   readonly worksAgainMs: Readonly<Record<string, number | null>>;
   readonly caughtUpMs?: number;
 }
@@ -67,17 +69,14 @@ export function faultFigures(history: History): FaultFigures[] {
 /** Refusals that are no sign of trouble: what is wrong, has ended or is not affordable. */
 const RIGHTLY = new Set(['invalid-credentials', 'session-invalid', 'insufficient-funds']);
 
-function worksAgain({ operations }: History, fault: AppliedFault): Record<string, number | null> {
-  if (faultyParts(fault).length === 0) return {};
-  const works: Record<string, number | null> = {};
-  const failed = operations.filter(({ outcome, problem, startMs }) => outcome !== 'ok' && !RIGHTLY.has(problem ?? '') && startMs >= fault.startMs && startMs <= fault.endMs);
-  for (const { kind, region, home } of failed) {
-    const name = `${kind} in ${region}, home ${home}`;
-    if (name in works) continue;
-    const again = operations.filter((one) => one.kind === kind && one.region === region && one.home === home && one.outcome === 'ok' && one.endMs >= fault.endMs);
-    works[name] = again.length === 0 ? null : rounded(Math.min(...again.map(({ endMs }) => endMs)) - fault.endMs);
-  }
-  return works;
+function worksAgain(history: History, fault: AppliedFault): Record<string, number | null> {
+  const [faulty, writes, timeline] = [faultyParts(fault), new Model(history).credentialWrites(), new Timeline(history.faults)];
+  const concerned = history.operations.filter((operation) => partsNeeded(operation, writes, timeline).some((part) => faulty.includes(part)));
+  const failed = concerned.filter(({ outcome, problem, startMs }) => outcome !== 'ok' && !RIGHTLY.has(problem ?? '') && startMs >= fault.startMs && startMs <= fault.endMs);
+  return Object.fromEntries([...new Set(failed.map(({ kind }) => kind))].map((kind) => {
+    const again = concerned.filter((one) => one.kind === kind && one.outcome === 'ok' && one.endMs >= fault.endMs);
+    return [kind, again.length === 0 ? null : rounded(Math.min(...again.map(({ endMs }) => endMs)) - fault.endMs)];
+  }));
 }
 
 export function rounded(ms: number): number {

@@ -1,3 +1,4 @@
+import { inTurns } from '../in-turns.js';
 import type { Scenario } from '../scenario.js';
 import { Device, type Surroundings } from './device.js';
 import { Registrar } from './registrar.js';
@@ -39,20 +40,15 @@ export class Traffic {
   /** Registers the users, each with a device signed in in every region. @throws Error where that fails: nothing is at fault yet */
   async prepare(): Promise<void> {
     const { regions, traffic } = this.scenario;
-    for (let made = 0; made < traffic.usersPerRegion * regions.length; made += 1) {
-      const home = regions[made % regions.length]!;
+    const homes = Array.from({ length: traffic.usersPerRegion * regions.length }, (_, index) => regions[index % regions.length]!);
+    await inTurns(homes, async (home) => {
       const user = await this.registrar.register(home, home);
       if (user === undefined) throw new Error(`no user could be registered in ${home} before the drill`);
       this.users.push(user);
-    }
+    });
     await this.around.world.settleAll();
-    for (const user of this.users) {
-      for (const region of regions) {
-        const device = new Device(`${user.digest}.${region}`, user, this.around);
-        await device.signIn(region);
-        this.devices.push({ device, region });
-      }
-    }
+    this.devices.push(...this.users.flatMap((user) => regions.map((region) => ({ device: new Device(`${user.digest}.${region}`, user, this.around), region }))));
+    await inTurns(this.devices, ({ device, region }) => device.signIn(region));
   }
 
   run(): void {
