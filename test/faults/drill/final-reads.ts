@@ -4,6 +4,7 @@ import type { World } from '../../regions/harness/world.js';
 import type { Final } from './final.js';
 import { digestOf } from './history.js';
 import { inTurns } from './in-turns.js';
+import { readMoney } from './final-money.js';
 import { flatFields } from './recorder.js';
 import type { Traffic } from './traffic/traffic.js';
 import type { SyntheticUser } from './traffic/user.js';
@@ -52,13 +53,14 @@ export class FinalReads {
     const passwords = await this.passwords([...traffic.users, ...latecomers]);
     const sessions = await this.sessions();
     const profiles = await this.profiles();
+    const money = traffic.money ? await readMoney(world, traffic, this.tokens) : undefined;
     const after = await FinalReads.before(world);
     const grown = (region: string, what: 'deadLetters' | 'conflicts'): number => after.aside[region]![what] - before.aside[region]![what];
     return {
       accounts: await this.accounts(), passwords, sessions, profiles, tables,
       aside: perRegion(world, (region) => ({ deadLetters: grown(region, 'deadLetters'), conflicts: grown(region, 'conflicts') })),
       boots: perRegion(world, (region) => ({ before: before.boots[region]!, after: after.boots[region]! })),
-      ...(equal ? { equalMs } : {}),
+      ...(money === undefined ? {} : { money }), ...(equal ? { equalMs } : {}),
     };
   }
 

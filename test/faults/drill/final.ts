@@ -15,6 +15,30 @@ export interface Final {
   readonly aside: Readonly<Record<string, { readonly deadLetters: number; readonly conflicts: number }>>;
   /** By region: which process of the service ran before and which after. */
   readonly boots: Readonly<Record<string, { readonly before: string; readonly after: string }>>;
+  /** Absent where the deployment has no money. */
+  readonly money?: FinalMoney;
   /** From the end of the traffic until every region had the same rows; absent where that never came. */
   readonly equalMs?: number;
+}
+
+/** Money as users, and the books, show it at the end. Accounts are named by their ids. */
+export interface FinalMoney {
+  readonly wallets: readonly { readonly account: string; readonly region: string; readonly balance: number; readonly deposited: number }[];
+  readonly transfers: readonly FinalTransfer[];
+  readonly notifications: readonly { readonly account: string; readonly region: string; readonly kind: string; readonly subject: string }[];
+  /** By region: the sum of its own postings, by book. */
+  readonly books: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By region: what was posted to wallets, what they hold, and the lowest of them. */
+  readonly balances: readonly { readonly region: string; readonly posted: number; readonly balances: number; readonly lowest: number }[];
+}
+
+/** A transfer as its payer is shown it in one region; `order` is the idempotency key, which the drill also writes as its memo. */
+export interface FinalTransfer {
+  readonly transfer: string;
+  readonly order: string;
+  readonly region: string;
+  readonly payer: string;
+  readonly payee: string;
+  readonly amount: number;
+  readonly status: string;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { validate } from '../../faults/drill/checks/index.js';
+import type { FinalMoney } from '../../faults/drill/final.js';
 import type { Operation } from '../../faults/drill/history.js';
 import { CUT, INVALID, LAPTOP, PHONE, PROMISES, REFUSED, type Seen, applied, operation, soundDrill } from './sound.js';
 
@@ -46,6 +47,17 @@ const BROKEN: readonly Broken[] = [
   { invariant: 'profiles-converge', when: 'an acknowledged edit is lost', happens: profiles({ bio: 'two' }) },
   { invariant: 'profiles-converge', when: 'an edit lost to one that its author had seen', happens: profiles({ bio: 'one', displayName: 'three' }) },
   { invariant: 'profiles-converge', when: 'a value shows that nobody wrote', happens: profiles({ bio: 'four', displayName: 'three' }) },
+  { invariant: 'money-conserved', when: 'money comes from nowhere', happens: money((now) => ({ books: { ...now.books, west: { ...now.books['west'], account: 1_151 } } })) },
+  { invariant: 'money-conserved', when: 'money stays on its way', happens: money((now) => ({ books: { ...now.books, west: { deposits: -1_000, account: 1_000 } } })) },
+  { invariant: 'money-conserved', when: 'a balance is not what was posted', happens: money((now) => ({ balances: [{ ...now.balances[0]!, balances: 840 }, now.balances[1]!] })) },
+  { invariant: 'money-conserved', when: 'a balance is negative', happens: money((now) => ({ balances: [{ ...now.balances[0]!, lowest: -1 }, now.balances[1]!] })) },
+  { invariant: 'transfers-end', when: 'an acknowledged order is not there', happens: money((now) => ({ transfers: now.transfers.filter(({ order, region }) => order !== 'o-1' || region !== 'west') })) },
+  { invariant: 'transfers-end', when: 'a transfer is still queued somewhere', happens: transfer('t-2', 'east', { status: 'queued' }) },
+  { invariant: 'transfers-end', when: 'one order became two transfers', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', amount: 0, status: 'failed' }], notifications: [...now.notifications, ...told('t-9')] })) },
+  { invariant: 'transfers-end', when: 'a refused order happened', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', order: 'o-3', amount: 0, status: 'failed' }], notifications: [...now.notifications, ...told('t-9')] })) },
+  { invariant: 'wallets-right', when: 'a wallet shows what its transfers do not explain', happens: money((now) => ({ wallets: now.wallets.map((one, index) => (index === 3 ? { ...one, balance: 1_100 } : one)) })) },
+  { invariant: 'told-once', when: 'the payee is not told', happens: money((now) => ({ notifications: now.notifications.filter(({ kind, subject }) => kind !== 'transfer-received' || subject !== 't-2') })) },
+  { invariant: 'told-once', when: 'the payer is told twice', happens: money((now) => ({ notifications: [...now.notifications, now.notifications[0]!] })) },
   { invariant: 'typed-refusals', when: 'an error has no type', happens: add(operation('check', 30_500, { ...LAPTOP, outcome: 'unknown', status: 500, malformed: '500 without a problem type' })) },
   { invariant: 'typed-refusals', when: 'a connection is lost though no service was touched', happens: ({ history }) => void history.operations.push(lost(30_500)) },
   { invariant: 'deadlines', when: 'a call waits longer than its budget', happens: change('check', 30_200, { endMs: 40_200 }) },
@@ -68,6 +80,18 @@ function answer(where: 'passwords' | 'sessions', which: object, is: string): (se
     const fits = (one: object): boolean => Object.entries(which).every(([name, value]) => (one as Record<string, unknown>)[name] === value);
     Object.assign(final, { [where]: (final[where] as readonly object[]).map((one) => (fits(one) ? { ...one, answer: is } : one)) });
   };
+}
+
+function money(to: (now: FinalMoney) => Partial<FinalMoney>): (seen: Seen) => void {
+  return ({ final }) => void (final.money = { ...final.money!, ...to(final.money!) });
+}
+
+function transfer(id: string, region: string, told: object): (seen: Seen) => void {
+  return money((now) => ({ transfers: now.transfers.map((one) => (one.transfer === id && one.region === region ? { ...one, ...told } : one)) }));
+}
+
+function told(subject: string): FinalMoney['notifications'][number][] {
+  return ['east', 'west'].map((region) => ({ account: 'id-ana', region, kind: 'transfer-failed', subject }));
 }
 
 function profile(region: string, fields: Record<string, string>, etag: string): (seen: Seen) => void {

@@ -18,7 +18,7 @@ describe('a report', () => {
     expect(report.operations.find(({ kind, phase }) => kind === 'register' && phase === 'faults')).toMatchObject({ calls: 1, ok: 0, refusals: { 'home-unavailable': 1 } });
     expect(report.operations.find(({ kind, phase }) => kind === 'check' && phase === 'control')).toMatchObject({ p50Ms: 10, p99Ms: 10 });
     expect(report.faults).toMatchObject([{ fault: 'east/west cut (blackhole)', caughtUpMs: 800, worksAgainMs: { register: null } }]);
-    expect(report.rpo).toEqual({ acknowledged: 7, missing: 0 });
+    expect(report.rpo).toEqual({ acknowledged: 9, missing: 0 });
   });
 
   it('is no success where a promise broke, and shows people which and why', () => {

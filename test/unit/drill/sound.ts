@@ -1,4 +1,4 @@
-import type { Final } from '../../faults/drill/final.js';
+import type { Final, FinalMoney } from '../../faults/drill/final.js';
 import type { AppliedFault, Call, FactsOf, History, Kind, Operation } from '../../faults/drill/history.js';
 import type { Fault, Scenario } from '../../faults/drill/scenario.js';
 
@@ -44,11 +44,15 @@ export function soundDrill(): Seen {
     operation('edit-profile', 7_000, { ...PHONE, field: 'bio', value: 'one', seen: { bio: 'one' }, read: 'local' }),
     operation('read-profile', 7_100, { ...PHONE, region: 'west', seen: { bio: 'one' }, read: 'second' }),
     operation('edit-profile', 8_000, { ...PHONE, field: 'bio', value: 'two', seen: { bio: 'two' }, read: 'local' }),
+    operation('transfer', 9_000, { ...PHONE, key: 'o-1', payee: 'ben', amount: 100, transfer: 't-1', transferStatus: 'settled' }),
+    operation('read-wallet', 9_500, { ...PHONE, balance: 900, authoritative: true }),
     // During the cut: each side goes on, what needs the other is refused.
     operation('register', 30_000, { ...REFUSED, user: 'cy', home: 'west', key: 'r-cy', password: 'c1' }),
     operation('sign-in', 30_100, { region: 'west', password: 'p1', account: 'id-ana', session: 'desk', assurance: 'local' }),
     operation('check', 30_200, { ...PHONE }),
     operation('edit-profile', 30_300, { ...LAPTOP, region: 'west', field: 'displayName', value: 'three', seen: { bio: 'two', displayName: 'three' }, read: 'local' }),
+    operation('transfer', 30_400, { ...LAPTOP, region: 'west', key: 'o-2', payee: 'ben', amount: 50, transfer: 't-2', transferStatus: 'queued' }),
+    operation('transfer', 30_500, { ...LAPTOP, region: 'west', ...REFUSED, key: 'o-3', payee: 'cy', amount: 10 }),
     operation('change-password', 31_000, { ...PHONE, key: 'c-ana', current: 'p1', next: 'p2' }),
     operation('try-old-password', 32_000, { region: 'west', password: 'p1', account: 'id-ana', session: 'late', assurance: 'local' }),
     operation('change-password', 32_500, { ...REFUSED, ...BEN, session: 'ben', origin: 'west', device: 'ben.phone', key: 'c-ben', current: 'b1', next: 'b2' }),
@@ -83,6 +87,18 @@ function soundFinal(): Final {
     tables: { account: { east: { digest: 'same', rows: 2 }, west: { digest: 'same', rows: 2 } } },
     aside: { east: { deadLetters: 0, conflicts: 0 }, west: { deadLetters: 0, conflicts: 0 } },
     boots: { east: { before: 'e', after: 'e' }, west: { before: 'w', after: 'w' } },
+    money: soundMoney(both),
     equalMs: 300,
+  };
+}
+
+/** Ana has paid Ben 100 at home and 50 from afar. */
+function soundMoney(both: <T>(of: (region: string) => T[]) => T[]): FinalMoney {
+  return {
+    wallets: both((region) => [{ account: 'id-ana', region, balance: 850, deposited: 1_000 }, { account: 'id-ben', region, balance: 1_150, deposited: 1_000 }]),
+    transfers: both((region) => [['t-1', 'o-1', 100], ['t-2', 'o-2', 50]].map(([transfer, order, amount]) => ({ transfer: String(transfer), order: String(order), region, payer: 'id-ana', payee: 'id-ben', amount: Number(amount), status: 'settled' }))),
+    notifications: both((region) => ['t-1', 't-2'].flatMap((subject) => [{ account: 'id-ana', region, kind: 'transfer-settled', subject }, { account: 'id-ben', region, kind: 'transfer-received', subject }])),
+    books: { east: { deposits: -1_000, account: 850, 'clearing:east>west': 150 }, west: { deposits: -1_000, account: 1_150, 'clearing:east>west': -150 } },
+    balances: [{ region: 'east', posted: 850, balances: 850, lowest: 850 }, { region: 'west', posted: 1_150, balances: 1_150, lowest: 1_150 }],
   };
 }

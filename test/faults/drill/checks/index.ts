@@ -5,6 +5,7 @@ import type { Scenario } from '../scenario.js';
 import { Timeline } from '../timeline.js';
 import { accountsStay, oneAccount } from './accounts.js';
 import { assurance, deadlines, typedRefusals } from './answers.js';
+import { moneyConserved, toldOnce, transfersEnd, walletsRight } from './bank.js';
 import { oldPasswords, rightPasswords } from './passwords.js';
 import { profilesConverge, readYourWrites } from './profiles.js';
 import { caughtUp, noRestarts, nothingAside, regionsEqual } from './regions.js';
@@ -16,6 +17,7 @@ export type { Verdict } from './verdict.js';
 
 const CHECKS: readonly Check[] = [
   oneAccount, accountsStay, oldPasswords, rightPasswords, endedSessions, livingSessions, readYourWrites, profilesConverge,
+  moneyConserved, transfersEnd, walletsRight, toldOnce,
   typedRefusals, deadlines, assurance, untouchedSucceed, untouchedLatency, regionsEqual, caughtUp, nothingAside, noRestarts,
 ];
 

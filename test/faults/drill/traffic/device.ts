@@ -4,13 +4,14 @@ import type { World } from '../../../regions/harness/world.js';
 import { type SessionFacts, digestOf } from '../history.js';
 import { type Asked, type Recorder, type Told, flatFields } from '../recorder.js';
 import type { Seeded } from '../seeded.js';
-import type { HeldSession, SyntheticUser } from './user.js';
+import type { HeldSession, Order, SyntheticUser } from './user.js';
 
 /** Wrong passwords of one user in one region: the service takes ten, and the final reads need some. */
 const MOST_WRONG_TRIES = 4;
 const PLAIN_FIELDS = ['displayName', 'bio'];
 const ATTRIBUTES = ['a', 'b', 'c'];
 const REMOVES = 0.1;
+const MOST_AMOUNT = 300;
 
 /** What all devices of a drill work with. */
 export interface Surroundings {
@@ -94,6 +95,38 @@ export class Device {
     await this.record('try-ended-session', region, session, {}, () => this.around.world.check(region, session.token));
   }
 
+  async readWallet(region: string): Promise<void> {
+    const learn = ({ body }: Answer): object => ({ balance: body.balance, authoritative: body.authoritative });
+    await this.withSession(region, (session) => this.record('read-wallet', region, session, {}, () => this.ask(region, 'GET', '/v1/wallet', session), learn));
+  }
+
+  /**
+   * Gives an order, or gives one again whose outcome is not known. What is ordered twice at once, in two regions, is one transfer.
+   * @param payee whom a new order pays
+   * @param also another region that is asked at the same time
+   */
+  async transfer(region: string, payee: SyntheticUser, also?: string): Promise<void> {
+    const { user, around: { random } } = this;
+    const order = user.orders.shift() ?? { key: randomUUID(), payee: random.chance(0.5) ? payee.identifier : payee.account, amount: Math.ceil(random.between(0, MOST_AMOUNT)) };
+    if (also !== undefined) await Promise.all([this.order(region, order), this.order(also, order)]);
+    else await this.order(region, order);
+  }
+
+  private order(region: string, order: Order): Promise<void> {
+    const { key, payee, amount } = order;
+    const learn = ({ body }: Answer): object => ({ transfer: body.id, transferStatus: body.status });
+    let asked = false;
+    return this.withSession(region, async (session) => {
+      asked = true;
+      const told = await this.record('transfer', region, session, { key, payee: digestOf(payee), amount },
+        () => this.ask(region, 'POST', '/v1/transfers', session, { key, body: { payee, amount, memo: key } }), learn);
+      if (told.outcome === 'unknown' || told.problem?.startsWith('session-') === true) this.user.orders.push(order);
+      return told;
+    }).finally(() => {
+      if (!asked) this.user.orders.push(order);
+    });
+  }
+
   /** What it was about to end is ended first. @returns false where there was nothing */
   async finishLeaving(region: string): Promise<boolean> {
     if (this.leaving === undefined) return false;
@@ -153,7 +186,7 @@ export class Device {
     if (told.problem === 'session-origin-unavailable') await this.signIn(region);
   }
 
-  private async record<K extends 'check' | 'read-profile' | 'edit-profile' | 'change-password' | 'sign-out' | 'sign-out-all' | 'try-ended-session'>(
+  private async record<K extends 'check' | 'read-profile' | 'edit-profile' | 'change-password' | 'sign-out' | 'sign-out-all' | 'try-ended-session' | 'read-wallet' | 'transfer'>(
     kind: K, region: string, session: HeldSession, facts: object, ask: () => Promise<Answer>, learn?: (answer: Answer) => object,
   ): Promise<Told> {
     const who: SessionFacts = { session: session.digest, origin: session.origin, device: this.name };

@@ -9,6 +9,12 @@ const WEIGHTS = {
   check: 30, 'read-profile': 16, 'edit-profile': 16, 'sign-in': 8, 'sign-out': 5, 'sign-out-all': 1.5, 'change-password': 2.5,
   register: 4, 'try-old-password': 2, 'try-ended-session': 5,
 };
+/** What each user has at first: enough for some transfers, too little for all. */
+export const DEPOSIT = 1_000;
+/** Added to these where there is money. */
+const MONEY_WEIGHTS = { 'read-wallet': 8, transfer: 12 };
+/** An order is given in two regions at once so often. */
+const TWICE = 0.15;
 /** Calls under way at once: beyond it a call that is due is left out, so that a region which hangs doesn't pile up clients. */
 const MOST_AT_ONCE = 48;
 /** Whatever needs another region is asked there this often. */
@@ -33,6 +39,8 @@ export class Traffic {
   constructor(
     private readonly around: Surroundings,
     private readonly scenario: Pick<Scenario, 'regions' | 'traffic'>,
+    /** Whether the users have wallets. */
+    readonly money: boolean,
   ) {
     this.registrar = new Registrar(around);
   }
@@ -46,9 +54,15 @@ export class Traffic {
       if (user === undefined) throw new Error(`no user could be registered in ${home} before the drill`);
       this.users.push(user);
     });
+    if (this.money) await inTurns(this.users, (user) => this.deposit(user));
     await this.around.world.settleAll();
     this.devices.push(...this.users.flatMap((user) => regions.map((region) => ({ device: new Device(`${user.digest}.${region}`, user, this.around), region }))));
     await inTurns(this.devices, ({ device, region }) => device.signIn(region));
+  }
+
+  private async deposit({ account, home }: SyntheticUser): Promise<void> {
+    const answer = await this.around.world.ops(home, 'POST', '/ops/deposits', { body: { account, amount: DEPOSIT, key: `drill-${account}` } });
+    if (answer.status !== 200 && answer.status !== 201) throw new Error(`a deposit answered ${answer.status}: ${answer.text}`);
   }
 
   run(): void {
@@ -70,9 +84,13 @@ export class Traffic {
       let open = await this.registrar.resolve(regions[round % regions.length]!);
       for (const { device, region } of this.devices) {
         if (await device.finishLeaving(region)) open += 1;
-        if (device.user.change === undefined) continue;
-        open += 1;
-        await device.changePassword(region);
+        if (device.user.change !== undefined) {
+          open += 1;
+          await device.changePassword(region);
+        }
+        if (device.user.orders.length === 0) continue;
+        open += device.user.orders.length;
+        await device.transfer(region, device.user);
       }
       if (open === 0) return;
       await new Promise((next) => setTimeout(next, ROUND_MS));
@@ -97,7 +115,7 @@ export class Traffic {
   /** Chosen before anything is waited for, so that one seed gives one sequence of choices as long as the same devices are free. */
   private async next(): Promise<void> {
     const { random } = this.around;
-    const kind = random.weighed(WEIGHTS);
+    const kind = random.weighed(this.money ? { ...WEIGHTS, ...MONEY_WEIGHTS } : WEIGHTS);
     if (kind === 'register') return this.register();
     const free = this.devices.filter(({ device }) => !device.busy && (!device.user.calm || (kind !== 'change-password' && kind !== 'sign-out-all')));
     if (free.length === 0) return;
@@ -110,7 +128,7 @@ export class Traffic {
     }
   }
 
-  private async act(kind: Exclude<keyof typeof WEIGHTS, 'register'>, device: Device, region: string): Promise<void> {
+  private async act(kind: Exclude<keyof typeof WEIGHTS, 'register'> | keyof typeof MONEY_WEIGHTS, device: Device, region: string): Promise<void> {
     if (await device.finishLeaving(region)) return;
     switch (kind) {
       case 'check': return device.check(region);
@@ -122,7 +140,15 @@ export class Traffic {
       case 'change-password': return device.changePassword(region);
       case 'try-old-password': return device.tryOldPassword(region);
       case 'try-ended-session': return device.tryEndedSession(region);
+      case 'read-wallet': return device.readWallet(region);
+      case 'transfer': return this.transfer(device, region);
     }
+  }
+
+  private async transfer(device: Device, region: string): Promise<void> {
+    const { random } = this.around;
+    const others = this.scenario.regions.filter((name) => name !== region);
+    await device.transfer(region, random.pick(this.users.filter((user) => user !== device.user)), random.chance(TWICE) ? random.pick(others) : undefined);
   }
 
   private async register(): Promise<void> {

@@ -15,6 +15,14 @@ export interface PendingChange {
   unknown: boolean;
 }
 
+/** An order whose outcome is not known yet: given again with the same key. */
+export interface Order {
+  readonly key: string;
+  /** An identifier or an account's id. */
+  readonly payee: string;
+  readonly amount: number;
+}
+
 /** Everything that one synthetic user knows: its secrets stay here, the history has digests. */
 export interface SyntheticUser {
   readonly account: string;
@@ -29,10 +37,11 @@ export interface SyntheticUser {
   readonly retired: string[];
   readonly neverTaken: string[];
   readonly sessions: HeldSession[];
+  readonly orders: Order[];
   /** Wrong passwords tried on purpose, by region: each is an attempt that the service counts. */
   readonly wrongTries: Record<string, number>;
 }
 
 export function newUser(known: { account: string; identifier: string; home: string; password: string; calm: boolean }): SyntheticUser {
-  return { ...known, digest: digestOf(known.identifier), change: undefined, changing: false, retired: [], neverTaken: [], sessions: [], wrongTries: {} };
+  return { ...known, digest: digestOf(known.identifier), change: undefined, changing: false, retired: [], neverTaken: [], sessions: [], orders: [], wrongTries: {} };
 }
