@@ -99,7 +99,7 @@ describe("faults 17: the writer's topics deleted", () => {
     for (const topic of TOPICS) {
       for (const { partition, high } of await kafka.offsets(topic)) {
         const [row] = await world.sql<{ offset: string }>(west, 'SELECT kafka_offset AS offset FROM stream_applied WHERE region = $1 AND writer = $2 AND stream = $3 AND partition = $4', [west, east, topic.slice('homeward.'.length), partition]);
-        const stored = (await kafka.read(topic)).filter((message) => message.partition === partition).at(-1)!;
+        const stored = (await kafka.read(topic)).find((message) => message.partition === partition)!;
         for (let at = high; at < Number(row!.offset) + 2; at += 1) await kafka.produce(topic, partition, [stored.value]);
       }
     }

@@ -56,7 +56,7 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const { region, regions } = config;
   const clock = new SystemClock(config.clockOffsetMs);
   const keyring = new MacKeyring(config.macKeys);
-  const database = new Database({ url: config.databaseUrl, region }, logger);
+  const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
   return {
     config, logger, region, regions, clock, keyring, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
@@ -132,7 +132,7 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
     changePassword: new ChangePassword(own, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
     signIn: new SignIn({ own: region, reader, routes, hashing, peers, database, attempts, secondReads: new SecondReadBudget(clock), sessions: createSession, passwords: setPassword, channels, logger }),
     editProfile: new EditProfile(region, database, profileReader, readYourWrites, clock),
-    degradation: new Degradation(region, peers),
+    degradation: new Degradation(region, peers, database),
     ownRows: new OwnRows(database, region),
     statePages: new StatePages(database, region),
     aside: new Aside(database),
@@ -141,8 +141,9 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
 }
 
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */
-function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay }: Streams): void {
+function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay, replication }: Streams): void {
   peers.onAnswer((peer, answer) => {
+    replication.heard(peer.name);
     keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
     applier.noticeHeads(peer.name, answer.heads);
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));

@@ -43,6 +43,10 @@ export class Metrics {
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
+    const { disk } = now.parts.postgres;
+    this.set('homeward_database_free_bytes', "Room on the database's disk", {}, disk.freeBytes);
+    this.set('homeward_database_reserve_bytes', "Below so much room clients' writes are refused", {}, disk.reserveBytes);
+    this.set('homeward_database_writes_refused', '1 while the reserve is touched', {}, disk.refusing ? 1 : 0);
     for (const [peer, seen] of Object.entries(now.peers)) this.peer(peer, seen);
     return this.registry.metrics();
   }

@@ -56,7 +56,7 @@ export class Status {
       conflicts: aside?.conflicts ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),
       hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
-      parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
+      parts: { postgres: { disk: database.reserve.status }, kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
       publication: replication.ownStatus(),
     };
   }

@@ -19,6 +19,7 @@ export interface RegionConfig {
   readonly host: string;
   readonly ports: { readonly public: number; readonly ops: number; readonly peer: number };
   readonly databaseUrl: string;
+  readonly databaseDisk: { readonly directory: string | undefined; readonly capacityBytes: number | undefined; readonly reserveBytes: number | undefined };
   readonly redisUrl: string;
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplication: number;
@@ -47,6 +48,7 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'a region name is 1 to 1
 const list = (item: z.ZodType<string, string>) =>
   z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(z.array(item));
 const port = z.coerce.number().int().min(1).max(65_535);
+const bytes = z.coerce.number().int().min(1);
 const file = z.string().min(1).refine(readable, 'no such file, or not readable');
 const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
 const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
@@ -62,6 +64,9 @@ const environment = z
     HOMEWARD_OPS_PORT: port,
     HOMEWARD_PEER_PORT: port,
     HOMEWARD_DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+    HOMEWARD_DATABASE_DIRECTORY: z.string().min(1).optional(),
+    HOMEWARD_DATABASE_CAPACITY_BYTES: bytes.optional(),
+    HOMEWARD_DATABASE_RESERVE_BYTES: bytes.optional(),
     HOMEWARD_REDIS_URL: z.string().regex(/^rediss?:\/\//),
     HOMEWARD_KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/)),
     HOMEWARD_KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
@@ -102,6 +107,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: all.HOMEWARD_HOST,
     ports: { public: all.HOMEWARD_PUBLIC_PORT, ops: all.HOMEWARD_OPS_PORT, peer: all.HOMEWARD_PEER_PORT },
     databaseUrl: all.HOMEWARD_DATABASE_URL,
+    databaseDisk: { directory: all.HOMEWARD_DATABASE_DIRECTORY, capacityBytes: all.HOMEWARD_DATABASE_CAPACITY_BYTES, reserveBytes: all.HOMEWARD_DATABASE_RESERVE_BYTES },
     redisUrl: all.HOMEWARD_REDIS_URL,
     kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
     kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,

@@ -220,8 +220,8 @@ export class UnavailableError extends ProblemError {
   override readonly retryAfterSeconds: number;
   readonly part: string;
 
-  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions) {
-    super(`${part} is not available in this region now`, options);
+  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions & { detail?: string | undefined }) {
+    super(options?.detail ?? `${part} is not available in this region now`, options);
     this.part = part;
     this.retryAfterSeconds = wholeSeconds(retryAfterSeconds);
   }

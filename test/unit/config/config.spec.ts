@@ -33,7 +33,7 @@ describe('the configuration', () => {
 
   it.each([
     ['HOMEWARD_REGIONS', { HOMEWARD_REGIONS: 'west' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: '{}' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: 'no json' }],
-    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }],
+    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }], ['HOMEWARD_DATABASE_CAPACITY_BYTES', { HOMEWARD_DATABASE_CAPACITY_BYTES: '' }],
   ])('refuses a wrong %s', (name, change) => {
     expect(String(caught(() => readConfig({ ...env, ...change })))).toContain(name);
   });
