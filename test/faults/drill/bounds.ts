@@ -18,6 +18,8 @@ export const CUT_IS_KNOWN_MS = 1_500 + BUSY_MS;
 export const IMMEDIATE_MS = 1_000;
 /** Both heartbeats are older than 1 s: no session is `full` by what is known here. */
 export const HEARTBEAT_OLD_MS = 1_000 + BUSY_MS;
+/** I3 for an order that was queued: settled so soon after the healing, and then only told. */
+export const TRANSFER_SETTLES_MS = 5_000;
 /** I6: p99 within 1.5 times the control run, or within 20 ms of it. */
 export const LATENCY_RATIO = 1.5;
 export const LATENCY_SLACK_MS = 20;

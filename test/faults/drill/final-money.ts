@@ -20,7 +20,7 @@ export async function readMoney(world: World, traffic: Traffic, tokens: Readonly
     const notifications = await pages(world, region, '/v1/notifications', token);
     return {
       wallet: { account: user.account, region, balance: wallet.body?.balance as number, deposited: DEPOSIT },
-      transfers: transfers.filter(({ payer }) => payer === user.account).map((one): FinalTransfer => ({ transfer: one.id, order: one.memo, region, payer: one.payer, payee: one.payee, amount: one.amount, status: one.status })),
+      transfers: transfers.filter(({ payer }) => payer === user.account).map((one): FinalTransfer => ({ transfer: one.id, order: one.memo, region, payer: one.payer, payee: one.payee, amount: one.amount, status: one.status, ...(one.settledAt === undefined ? {} : { settledAt: one.settledAt }) })),
       notifications: notifications.map(({ kind, subject }) => ({ account: user.account, region, kind, subject })),
     };
   });

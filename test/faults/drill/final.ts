@@ -41,4 +41,6 @@ export interface FinalTransfer {
   readonly payee: string;
   readonly amount: number;
   readonly status: string;
+  /** ISO 8601, by the clock of the payer's home; absent where it did not settle. */
+  readonly settledAt?: string;
 }

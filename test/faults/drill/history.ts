@@ -74,6 +74,8 @@ export interface History {
   readonly regions: readonly string[];
   readonly operations: readonly Operation[];
   readonly faults: readonly AppliedFault[];
+  /** When the drill began, by the wall clock. */
+  readonly beganAt: string;
   /** When the traffic began and ended, in ms since the drill began. */
   readonly fromMs: number;
   readonly toMs: number;

@@ -20,6 +20,7 @@ export interface Told {
 /** Writes down every client operation: when it began and ended, and what became of it. */
 export class Recorder {
   readonly operations: Operation[] = [];
+  readonly beganAt = new Date().toISOString();
   private readonly beganMs = performance.now();
 
   /** Milliseconds since the drill began. */

@@ -49,7 +49,7 @@ export async function runDrill(world: World, scenario: Scenario, seed: number, s
   await traffic.resolve();
   await world.settleAll(SETTLE_MS).catch((error: unknown) => say(String(error)));
   const final = await new FinalReads(world, traffic).read(before);
-  const history: History = { regions: scenario.regions, operations: recorder.operations, faults: driver.applied, fromMs, toMs };
+  const history: History = { regions: scenario.regions, operations: recorder.operations, faults: driver.applied, beganAt: recorder.beganAt, fromMs, toMs };
   say(`${(recorder.now() / 1_000).toFixed(1).padStart(6)} s  everything asked`);
   const verdicts = validate(history, final, scenario.promises);
   return { report: makeReport({ scenario, seed, history, final, verdicts, leftOut: traffic.leftOut }), history };

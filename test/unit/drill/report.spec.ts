@@ -30,6 +30,14 @@ describe('a report', () => {
     expect(tableOf(report)).toContain('identifier ben of west');
   });
 
+  it('tells how many orders had to wait, and how late those were', () => {
+    const seen = soundDrill();
+    expect(reportOf(seen).transfers).toEqual({ queued: 1, late: 0, latestMs: 1_000 });
+    const money = seen.final.money!;
+    seen.final.money = { ...money, transfers: money.transfers.map((one) => (one.transfer === 't-2' ? { ...one, settledAt: '2026-11-21T12:00:47Z' } : one)) };
+    expect(reportOf(seen).transfers).toEqual({ queued: 1, late: 1, latestMs: 7_000 });
+  });
+
   it('has a picture with every fault and every call, well-formed whatever the names are', () => {
     const { history } = soundDrill();
     const picture = pictureOf('<a & b>', history);

@@ -64,7 +64,7 @@ export function soundDrill(): Seen {
     operation('check', 61_000, { ...BEN, session: 'ben', origin: 'west', device: 'ben.phone', region: 'east' }),
     ...checksOfBen(10_000), ...checksOfBen(25_000),
   ];
-  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], fromMs: 0, toMs: 70_000 };
+  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], beganAt: '2026-11-21T12:00:00.000Z', fromMs: 0, toMs: 70_000 };
   return { history, final: soundFinal() };
 }
 
@@ -96,7 +96,7 @@ function soundFinal(): Final {
 function soundMoney(both: <T>(of: (region: string) => T[]) => T[]): FinalMoney {
   return {
     wallets: both((region) => [{ account: 'id-ana', region, balance: 850, deposited: 1_000 }, { account: 'id-ben', region, balance: 1_150, deposited: 1_000 }]),
-    transfers: both((region) => [['t-1', 'o-1', 100], ['t-2', 'o-2', 50]].map(([transfer, order, amount]) => ({ transfer: String(transfer), order: String(order), region, payer: 'id-ana', payee: 'id-ben', amount: Number(amount), status: 'settled' }))),
+    transfers: both((region) => [['t-1', 'o-1', 100, '09.010'], ['t-2', 'o-2', 50, '41.000']].map(([transfer, order, amount, second]) => ({ transfer: String(transfer), order: String(order), region, payer: 'id-ana', payee: 'id-ben', amount: Number(amount), status: 'settled', settledAt: `2026-11-21T12:00:${second}Z` }))),
     notifications: both((region) => ['t-1', 't-2'].flatMap((subject) => [{ account: 'id-ana', region, kind: 'transfer-settled', subject }, { account: 'id-ben', region, kind: 'transfer-received', subject }])),
     books: { east: { deposits: -1_000, account: 850, 'clearing:east>west': 150 }, west: { deposits: -1_000, account: 1_150, 'clearing:east>west': -150 } },
     balances: [{ region: 'east', posted: 850, balances: 850, lowest: 850 }, { region: 'west', posted: 1_150, balances: 1_150, lowest: 1_150 }],
