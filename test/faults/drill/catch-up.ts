@@ -45,8 +45,7 @@ export class CatchUp {
   private async lookAgain(marks: Map<string, Mark>): Promise<string | undefined> {
     const { world } = this;
     for (const writer of world.regions) {
-      if (!marks.has(writer)) marks.set(writer, (await world.sql<Mark>(writer, MARK_SQL, [writer]))[0]!);
-      const mark = marks.get(writer)!;
+      const mark = await this.markOf(writer, marks);
       const [left] = await world.sql<{ events: number }>(writer, LEFT_SQL, [mark.event]);
       if (left!.events > 0) return `${left!.events} events of ${writer} are not confirmed`;
       for (const reader of world.regions) {
@@ -56,5 +55,13 @@ export class CatchUp {
       }
     }
     return undefined;
+  }
+  /** The first mark holds; a service that has been started again since counts its beats anew, and what it finds there lies before its first. */
+  private async markOf(writer: string, marks: Map<string, Mark>): Promise<Mark> {
+    const [now] = await this.world.sql<Mark>(writer, MARK_SQL, [writer]);
+    const known = marks.get(writer);
+    const mark = known === undefined || known.boot === now!.boot ? (known ?? now!) : { ...now!, event: known.event };
+    marks.set(writer, mark);
+    return mark;
   }
 }

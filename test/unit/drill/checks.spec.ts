@@ -132,6 +132,13 @@ describe('the checks of a drill', () => {
     expect(validate(seen.history, seen.final, PROMISES).reduce((sum, { missing }) => sum + missing, 0)).toBe(2);
   });
 
+  it('excuse an overload of a machine that was too small for the traffic without any fault', () => {
+    const seen = soundDrill();
+    const overloaded = { ...PHONE, outcome: 'refused', status: 503, problem: 'overloaded' } as const;
+    seen.history.operations.push(operation('check', 12_000, overloaded), operation('check', 30_500, overloaded));
+    expect(validate(seen.history, seen.final, PROMISES).filter(({ broken }) => broken.length > 0)).toEqual([]);
+  });
+
   it('excuse what a fault explains: a connection lost with its service, a session lost with its Redis', () => {
     const seen = soundDrill();
     seen.history.faults.push(applied({ fault: 'kill', region: 'west', part: 'all', atS: 0, forS: 5 }, 62_000, 66_000));

@@ -25,9 +25,12 @@ export function untouched({ history, model, timeline }: Evidence): Operation[] {
 /** I6, success. */
 export const untouchedSucceed: Check = (evidence) => {
   const findings = new Findings();
-  for (const operation of untouched(evidence)) {
+  const operations = untouched(evidence);
+  // A machine that is too small for the traffic itself says so before any fault.
+  const overloaded = operations.some(({ problem, startMs }) => problem === 'overloaded' && phaseAt(evidence.history, startMs) === 'control');
+  for (const operation of operations) {
     const { kind, region, home, outcome, problem, status, startMs } = operation;
-    const usual = outcome === 'ok' || USUAL.has(problem ?? '') || mayBeOver(evidence, operation);
+    const usual = outcome === 'ok' || USUAL.has(problem ?? '') || (overloaded && problem === 'overloaded') || mayBeOver(evidence, operation);
     findings.look(usual ? undefined : `${kind} in ${region} (home ${home}) at ${at(startMs)} was ${outcome}: ${problem ?? status ?? 'no answer'}`);
   }
   return findings.verdict('untouched-succeed', 'what does not depend on a faulty part succeeds, all of it');
