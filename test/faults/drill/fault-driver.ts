@@ -4,6 +4,7 @@ import { CatchUp } from './catch-up.js';
 import type { AppliedFault } from './history.js';
 import type { Recorder } from './recorder.js';
 import { type Fault, describeFault, occurrences } from './scenario.js';
+import type { Prober } from './traffic/prober.js';
 
 /** A part on a busy machine may need more than one call's time to come back. */
 const HEAL_MS = 120_000;
@@ -18,6 +19,7 @@ export class FaultDriver {
     private readonly world: World,
     private readonly recorder: Recorder,
     private readonly say: (line: string) => void,
+    private readonly prober: Prober,
   ) {}
 
   /** Plays all faults from now on. Resolves when the last has gone; what was applied is healed whatever happens. */
@@ -48,8 +50,11 @@ export class FaultDriver {
     const endMs = this.recorder.now();
     this.active -= 1;
     this.say(`${describeFault(fault)}: over${endMs - healMs > 1_000 ? `, ${((endMs - healMs) / 1_000).toFixed(1)} s after it was asked to be` : ''}`);
-    const caughtUpMs = this.active === 0 ? await this.untilCaughtUp() : undefined;
-    this.applied.push({ fault, startMs, inForceMs, healMs, endMs, ...(caughtUpMs === undefined ? {} : { caughtUpMs }) });
+    const gone: AppliedFault = { fault, startMs, inForceMs, healMs, endMs };
+    const index = this.applied.push(gone) - 1;
+    const alone = this.active === 0;
+    const [caughtUpMs] = await Promise.all([alone ? this.untilCaughtUp() : undefined, alone ? this.prober.run(gone, this.applied, () => this.active === 0) : undefined]);
+    if (caughtUpMs !== undefined) this.applied[index] = { ...gone, caughtUpMs };
   }
 
   /** @returns undefined where the next fault came before */

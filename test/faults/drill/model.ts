@@ -32,7 +32,7 @@ export class Model {
   readonly signIns: readonly Operation<'sign-in' | 'try-old-password'>[];
   readonly edits: readonly Operation<'edit-profile'>[];
 
-  constructor(readonly history: History) {
+  constructor(readonly history: Pick<History, 'operations'>) {
     this.registrations = intents(ofKind(history.operations, 'register'));
     this.changes = intents(ofKind(history.operations, 'change-password'));
     this.transfers = intents(ofKind(history.operations, 'transfer'));

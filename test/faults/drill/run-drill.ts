@@ -11,6 +11,7 @@ import { type Report, makeReport } from './report/report.js';
 import { tableOf } from './report/table.js';
 import { type Scenario, faultsEndS } from './scenario.js';
 import { Seeded } from './seeded.js';
+import { Prober } from './traffic/prober.js';
 import { Traffic } from './traffic/traffic.js';
 
 /** A region that was cut off longest has a backlog. */
@@ -29,7 +30,7 @@ export interface Drill {
 export async function runDrill(world: World, scenario: Scenario, seed: number, say: (line: string) => void): Promise<Drill> {
   const recorder = new Recorder();
   const traffic = new Traffic({ world, recorder, random: new Seeded(seed) }, scenario, await hasMoney(world));
-  const driver = new FaultDriver(world, recorder, (line) => say(`${(recorder.now() / 1_000).toFixed(1).padStart(6)} s  ${line}`));
+  const driver = new FaultDriver(world, recorder, (line) => say(`${(recorder.now() / 1_000).toFixed(1).padStart(6)} s  ${line}`), new Prober(traffic, recorder));
   const before = await FinalReads.before(world);
   await traffic.prepare();
   const fromMs = recorder.now();

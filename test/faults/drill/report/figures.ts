@@ -1,9 +1,7 @@
-import { type AppliedFault, type History, type Kind, type Operation, type Phase, phaseAt } from '../history.js';
-import { Model } from '../model.js';
-import { partsNeeded } from '../needs.js';
+import { type History, type Kind, type Operation, type Phase, phaseAt } from '../history.js';
 import { quantile } from '../quantile.js';
+import { type Recovery, recoveryFrom } from '../recovery.js';
 import { describeFault } from '../scenario.js';
-import { Timeline, faultyParts } from '../timeline.js';
 
 export const PHASES: readonly Phase[] = ['control', 'faults', 'healed'];
 
@@ -29,7 +27,7 @@ export interface FaultFigures {
   readonly startMs: number;
   readonly endMs: number;
   /** From its end until each operation that had failed meanwhile, for want of what was at fault, worked again; null where it was not asked again. */
-  readonly worksAgainMs: Readonly<Record<string, number | null>>;
+  readonly worksAgainMs: Recovery['worksAgainMs'];
   readonly caughtUpMs?: number;
 }
 
@@ -61,21 +59,8 @@ function figuresOf(kind: Kind, phase: Phase, operations: readonly Operation[]): 
 /** Time to recovery after each fault. */
 export function faultFigures(history: History): FaultFigures[] {
   return history.faults.toSorted((a, b) => a.startMs - b.startMs).map((fault) => ({
-    fault: describeFault(fault.fault), startMs: rounded(fault.startMs), endMs: rounded(fault.endMs), worksAgainMs: worksAgain(history, fault),
+    fault: describeFault(fault.fault), startMs: rounded(fault.startMs), endMs: rounded(fault.endMs), worksAgainMs: recoveryFrom(fault, history.operations, history.faults).worksAgainMs,
     ...(fault.caughtUpMs === undefined ? {} : { caughtUpMs: rounded(fault.caughtUpMs) }),
-  }));
-}
-
-/** Refusals that are no sign of trouble: what is wrong, has ended or is not affordable. */
-const RIGHTLY = new Set(['invalid-credentials', 'session-invalid', 'insufficient-funds']);
-
-function worksAgain(history: History, fault: AppliedFault): Record<string, number | null> {
-  const [faulty, writes, timeline] = [faultyParts(fault), new Model(history).credentialWrites(), new Timeline(history.faults)];
-  const concerned = history.operations.filter((operation) => partsNeeded(operation, writes, timeline).some((part) => faulty.includes(part)));
-  const failed = concerned.filter(({ outcome, problem, startMs }) => outcome !== 'ok' && !RIGHTLY.has(problem ?? '') && startMs >= fault.startMs && startMs <= fault.endMs);
-  return Object.fromEntries([...new Set(failed.map(({ kind }) => kind))].map((kind) => {
-    const again = concerned.filter((one) => one.kind === kind && one.outcome === 'ok' && one.endMs >= fault.endMs);
-    return [kind, again.length === 0 ? null : rounded(Math.min(...again.map(({ endMs }) => endMs)) - fault.endMs)];
   }));
 }
 

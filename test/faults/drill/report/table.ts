@@ -1,3 +1,4 @@
+import type { Recovery } from '../recovery.js';
 import type { Report } from './report.js';
 
 /** The most lines of evidence of one invariant that people are shown; the JSON has all. */
@@ -31,7 +32,7 @@ function evidenceOf(name: string, broken: readonly string[]): string[] {
   return ['', `${name}, broken ${broken.length} times:`, ...broken.slice(0, MOST_EVIDENCE).map((line) => `  ${line}`), ...more];
 }
 
-function longest(worksAgainMs: Readonly<Record<string, number | null>>): string {
+function longest(worksAgainMs: Recovery['worksAgainMs']): string {
   const times = Object.values(worksAgainMs);
   if (times.length === 0) return 'nothing failed';
   const known = times.filter((ms) => ms !== null);

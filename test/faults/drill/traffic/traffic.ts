@@ -1,3 +1,4 @@
+import type { Operation } from '../history.js';
 import { inTurns } from '../in-turns.js';
 import type { Scenario } from '../scenario.js';
 import { Device, type Surroundings } from './device.js';
@@ -60,6 +61,23 @@ export class Traffic {
     await inTurns(this.devices, ({ device, region }) => device.signIn(region));
   }
 
+  /** One more operation like this one, by whoever is free for it. */
+  async again(like: Operation): Promise<void> {
+    const { kind, region, home } = like;
+    if (kind === 'register') return void (await this.registrar.register(region, home));
+    // Who has just registered is not known elsewhere yet, so that the home has to be asked.
+    if (kind === 'sign-in' && region !== home) {
+      const user = await this.registrar.register(home, home);
+      return user === undefined ? undefined : new Device(`${user.digest}.new`, user, this.around).signIn(region);
+    }
+    if (kind === 'try-old-password' || kind === 'try-ended-session') return;
+    const free = this.devices.find(({ device }) => !device.busy && device.user.home === home && !device.user.calm);
+    if (free !== undefined) await this.use(free.device, async (device) => {
+      if ('origin' in like && device.session?.origin !== like.origin) await device.signIn(like.origin);
+      await this.act(kind, device, region);
+    });
+  }
+
   private async deposit({ account, home }: SyntheticUser): Promise<void> {
     const answer = await this.around.world.ops(home, 'POST', '/ops/deposits', { body: { account, amount: DEPOSIT, key: `drill-${account}` } });
     if (answer.status !== 200 && answer.status !== 201) throw new Error(`a deposit answered ${answer.status}: ${answer.text}`);
@@ -120,9 +138,13 @@ export class Traffic {
     const free = this.devices.filter(({ device }) => !device.busy && (!device.user.calm || (kind !== 'change-password' && kind !== 'sign-out-all')));
     if (free.length === 0) return;
     const { device, region } = random.pick(free);
+    await this.use(device, () => this.act(kind, device, this.door(region)));
+  }
+
+  private async use(device: Device, work: (device: Device) => Promise<void>): Promise<void> {
     device.busy = true;
     try {
-      await this.act(kind, device, this.door(region));
+      await work(device);
     } finally {
       device.busy = false;
     }
