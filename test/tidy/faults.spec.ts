@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FAULTS, rowsKeptBy } from './faults.js';
-import { sourceFiles } from './source-files.js';
+import { type SourceFile, sourceFiles } from './source-files.js';
 
 /** Rows that no spec keeps yet; empty once all are kept. */
 const NOT_YET: ReadonlySet<number> = new Set([
@@ -11,13 +12,11 @@ const NOT_YET: ReadonlySet<number> = new Set([
   20,
   21,
   30,
-  31,
-  32,
-  33,
 ]);
 
-const specs = sourceFiles().filter(({ path }) => /^test\/(regions|faults|local)\/[^/]+\.spec\.ts$/.test(path));
-const kept = new Map(specs.map((file) => [file.path, rowsKeptBy(file)]));
+const files = sourceFiles();
+const specs = files.filter(({ path }) => /^test\/(regions|faults|local)\/[^/]+\.spec\.ts$/.test(path));
+const kept = new Map(specs.map((file) => [file.path, [...new Set([file, ...partsOf(file)].flatMap(rowsKeptBy))].sort((a, b) => a - b)]));
 
 describe('the faults', () => {
   it('are each kept by a spec that names its row in a title `faults N: …`', () => {
@@ -32,3 +31,9 @@ describe('the faults', () => {
     expect(Object.fromEntries(listed)).toEqual(Object.fromEntries([...kept].filter(([path]) => path.startsWith('test/faults/'))));
   });
 });
+
+/** The files beside a spec that it is made of. */
+function partsOf(spec: SourceFile): SourceFile[] {
+  const paths = new Set(spec.imports.filter(({ specifier }) => specifier.startsWith('./')).map(({ specifier }) => join(dirname(spec.path), specifier.replace(/\.js$/, '.ts'))));
+  return files.filter(({ path }) => paths.has(path));
+}

@@ -4,23 +4,29 @@ import { KafkaPort, OutboxRelay, StreamApplier } from '#adapters/kafka';
 import { Peers } from '#adapters/peer-client';
 import { Database } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
-import { CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
 import { FreshSession, OwnRows } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat } from '#features/heartbeats';
 import { ChangePassword, SetPassword } from '#features/passwords';
+import { OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { StatePages } from '#features/resync';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, EndAllSessions, EndSession, ReadSessionForPeer, SessionFeeder } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
 import { Aside, Metrics, Status } from '#features/status';
+import { CancelTransfer, DecideTransfer, OrderTransfer, ReadTransfers } from '#features/transfers';
+import { ReadVouchers, RedeemVoucher } from '#features/vouchers';
+import { MakeDeposit, ReadWallet } from '#features/wallets';
 import { SystemClock } from '#kernel/clock';
 import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
+import { DepositsController } from './inbound/ops/deposits.controller.js';
 import { HealthController } from './inbound/ops/health.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
 import { OpsToken } from './inbound/ops/ops-guard.js';
+import { PeerMoneyController } from './inbound/peer/money.controller.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
@@ -29,6 +35,9 @@ import { PasswordController } from './inbound/public/password.controller.js';
 import { ProfileController } from './inbound/public/profile.controller.js';
 import { RouteController } from './inbound/public/route.controller.js';
 import { SessionsController } from './inbound/public/sessions.controller.js';
+import { TransfersController } from './inbound/public/transfers.controller.js';
+import { VouchersController } from './inbound/public/vouchers.controller.js';
+import { WalletController } from './inbound/public/wallet.controller.js';
 import type { Region } from './region.js';
 
 @Module({})
@@ -47,11 +56,13 @@ export function publicModule(services: Region): DynamicModule {
   const own: [Type, object] = [OwnRegion, new OwnRegion(services.region)];
   return {
     module: PublicModule,
-    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController],
+    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController, WalletController, TransfersController, VouchersController],
     providers: provide(
       own, [Register, services.register], [SignIn, services.signIn], [FreshSession, services.freshSession], [EndSession, services.endSession],
       [EndAllSessions, services.endAllSessions], [ChangePassword, services.changePassword], [ProfileReader, services.profileReader],
       [EditProfile, services.editProfile], [Routes, services.routes], [Degradation, services.degradation], [ConsistencyTokens, services.tokens],
+      [ReadWallet, services.readWallet], [OrderTransfer, services.orderTransfer], [CancelTransfer, services.cancelTransfer], [ReadTransfers, services.readTransfers],
+      [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher],
     ),
   };
 }
@@ -60,10 +71,11 @@ export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController, OpsController, MetricsController],
+    controllers: [HealthController, OpsController, MetricsController, DepositsController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
       [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
+      [MakeDeposit, services.makeDeposit],
     ),
   };
 }
@@ -71,12 +83,13 @@ export function opsModule(services: Region): DynamicModule {
 export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
-    controllers: [PeerReadsController, PeerWritesController],
+    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController],
     providers: provide(
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [SystemClock, services.clock],
+      [SystemClock, services.clock], [Metrics, services.metrics], [FindAccount, services.findAccount], [DecideTransfer, services.decideTransfer], [ReadTransfers, services.readTransfers],
+      [MakeDeposit, services.makeDeposit], [ReadWallet, services.readWallet], [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher], [OrderState, services.orderState],
     ),
   };
 }

@@ -5,27 +5,36 @@ import { Peers } from '#adapters/peer-client';
 import { Database, forgetOldAnswers, schemaVersion } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
 import { Replication } from '#adapters/replication';
-import { AccountEffect, CreateAccount, CredentialReader, Register } from '#features/accounts';
+import { AccountEffect, CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
 import { Attempts, SecondReadBudget } from '#features/attempts';
 import { Arrivals, FreshSession, OwnRows, ReadYourWrites } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
 import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
+import { OrderEffect, OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { PeerEvents, StatePages } from '#features/resync';
+import { Certificates, MacKeyFile } from '#features/rotation';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore, TokenReader } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
 import { Aside, Metrics, Status } from '#features/status';
+import { CancelTransfer, DecideTransfer, KeepRequest, OrderTransfer, ReadTransfers, tellOverdue } from '#features/transfers';
+import { GrantVouchers, ReadVouchers, RedeemVoucher } from '#features/vouchers';
+import { MakeDeposit, ReadWallet } from '#features/wallets';
 import { SystemClock } from '#kernel/clock';
 import { type RegionConfig, limits } from '#kernel/config';
 import { ConsistencyTokens, MacKeyring, SessionIds } from '#kernel/ids';
 import type { Logger } from '#kernel/telemetry';
-import { type Heartbeat, STREAMS, encodeHeartbeat } from '#kernel/wire';
+import { type Heartbeat, PARTITIONS, STREAMS, encodeHeartbeat } from '#kernel/wire';
 import { Every } from './every.js';
 
 /** How often answers to idempotency keys that are past their day are forgotten. */
 const FORGET_MS = 60_000;
+/** How often the files of keys and certificates are looked at. */
+const FILES_MS = 2_000;
+/** How often requests that wait past their time are looked for. */
+const OVERDUE_MS = 5_000;
 
 export type Region = ReturnType<typeof createRegion>;
 type Foundation = ReturnType<typeof createFoundation>;
@@ -38,15 +47,18 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   const sessions = createSessions(foundation);
   const streams = createStreams(foundation, sessions);
   const useCases = createUseCases(foundation, sessions, streams);
+  const money = createMoney(foundation, sessions, streams);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases,
+    ...foundation, ...sessions, ...streams, ...useCases, ...money,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
+      new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
     ],
   };
 }
@@ -56,14 +68,19 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const { region, regions } = config;
   const clock = new SystemClock(config.clockOffsetMs);
   const keyring = new MacKeyring(config.macKeys);
+  const macKeyFile = new MacKeyFile(config.macKeysFile, keyring, logger, config.macKeys);
+  const certificates = new Certificates(region, config.tls, logger);
+  const peers = new Peers(config, certificates.current, clock, logger);
+  certificates.onRenewed((tls) => peers.renew(tls));
   const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
   return {
-    config, logger, region, regions, clock, keyring, database,
+    config, logger, region, regions, clock, keyring, macKeyFile, certificates, peers, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
     hashing: new HashQueue(logger),
-    peers: new Peers(config, clock, logger),
     metrics: new Metrics(region),
     routes: new Routes(database, config.routeRegions, logger),
+    /** What money goes by: every region of the table issues its share, a region added later none. */
+    money: { region, regions, currency: config.currency, expiryMs: config.transferExpiryMs, issuers: config.routeRegions.length },
   };
 }
 
@@ -92,19 +109,21 @@ function createSessions({ logger, region, regions, clock, keyring, database, red
 }
 
 /** The two ways in which rows and events cross: Kafka and database replication, each with the heartbeats that tell its age. */
-function createStreams({ config, logger, region, clock, keyring, database, peers, routes }: Foundation, { feeder }: Sessions) {
+function createStreams({ config, logger, region, clock, keyring, database, peers, routes, money }: Foundation, { feeder }: Sessions) {
   const peerNames = config.peers.map(({ name }) => name);
   const kafka = new KafkaPort({ region, brokers: config.kafkaBrokers, replication: config.kafkaReplication }, logger);
   const relay = new OutboxRelay({ region, peers: peerNames, databaseUrl: config.databaseUrl }, database, kafka, logger);
   const raised = (): void => feeder.wake();
-  const applier = new StreamApplier({ region, peers: peerNames }, database, [new AccountEffect(), new EpochEffect(raised)], new PeerEvents(peers, database, raised, logger), logger);
+  const ordered = (): void => Array.from({ length: PARTITIONS }).forEach((_, partition) => relay.wake('orders', partition));
+  const orders = new OrderEffect(money, clock, (peer) => peers.find(peer)?.clockMap.skewMs() ?? 0, ordered);
+  const applier = new StreamApplier({ region, peers: peerNames }, database, [new AccountEffect(), new EpochEffect(raised), orders], new PeerEvents(peers, database, orders, raised, logger), logger);
   const channels = new Channels(peers, (peer, stream) => applier.applied(peer)[stream]);
   const heardOverKafka = (_: string, heartbeat: Heartbeat): void => channels.hear('accounts', heartbeat);
   const heardOverDatabase = (heartbeat: Heartbeat): void => {
     channels.hear('database', heartbeat);
     applier.noticeHeads(heartbeat.region, heartbeat.heads);
   };
-  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: keyring.keyIds, schema: schemaVersion };
+  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: () => keyring.keyIds, schema: schemaVersion };
   return {
     kafka, relay, applier, channels,
     readers: new Map(config.peers.map(({ name, brokers }) => [name, new PeerReader({ region, peer: name, brokers, tls: config.tls }, applier, heardOverKafka, logger)])),
@@ -140,6 +159,26 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
   };
 }
 
+/** Wallets, transfers and vouchers: decided at home, ordered anywhere. */
+function createMoney({ logger, region, clock, database, peers, routes, money }: Foundation, { readYourWrites }: Sessions, { relay, channels }: Streams) {
+  const ordered = (partition: number): void => relay.wake('orders', partition);
+  const findAccount = new FindAccount(region, database, routes, peers, logger);
+  const decideTransfer = new DecideTransfer(money, database, clock, ordered);
+  const keepRequest = new KeepRequest(money, database, ordered);
+  const readTransfers = new ReadTransfers(money, database, clock, readYourWrites);
+  const readVouchers = new ReadVouchers(money, database, readYourWrites);
+  return {
+    findAccount, decideTransfer, readTransfers, readVouchers,
+    orderTransfer: new OrderTransfer(region, clock, findAccount, decideTransfer, keepRequest, readTransfers, peers),
+    cancelTransfer: new CancelTransfer(region, decideTransfer, keepRequest, readTransfers, peers),
+    readWallet: new ReadWallet(money, database, clock, peers, (peer) => channels.newest(peer, 'database')?.heartbeat.wallMs),
+    makeDeposit: new MakeDeposit(money, database, clock, findAccount, peers),
+    redeemVoucher: new RedeemVoucher(region, database, clock, readVouchers, peers, ordered),
+    grantVouchers: new GrantVouchers(money, database, clock, findAccount, ordered),
+    orderState: new OrderState(database, region),
+  };
+}
+
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */
 function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay, replication }: Streams): void {
   peers.onAnswer((peer, answer) => {
@@ -149,6 +188,13 @@ function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, re
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));
     void routes.compare(peers, peer.name, answer.routes.digest).catch((error: unknown) => logger.warn({ err: error, peer: peer.name }, 'route tables could not be compared'));
   });
+}
+
+/** What was renewed on disk is taken without a restart. */
+function lookAtFiles({ macKeyFile, certificates, peers, keyring }: Foundation): void {
+  macKeyFile.look();
+  keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
+  certificates.look(peers);
 }
 
 /** Keys of attempt counters are keyed hashes; every process of the region derives the same key. */

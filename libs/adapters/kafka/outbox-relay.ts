@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '#adapters/postgres';
-import { PARTITIONS, STREAMS, type StreamName, type StreamPositions } from '#kernel/wire';
+import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
 import { Pause } from './connection.js';
 import type { KafkaPort } from './kafka-port.js';
 import { OutboxRows } from './outbox-rows.js';
@@ -187,7 +187,6 @@ export class OutboxRelay {
   }
 
   private positions(of: (lane: RelayLane) => number): StreamPositions {
-    const list = (stream: StreamName) => this.lanes.filter((lane) => lane.stream === stream).map(of);
-    return { accounts: list('accounts'), epochs: list('epochs') };
+    return positionsBy((stream) => this.lanes.filter((lane) => lane.stream === stream).map(of));
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '#adapters/postgres';
-import { PARTITIONS, STREAMS, type StreamName, type StreamPositions } from '#kernel/wire';
+import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
 import { Pause } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
 import { GapPuller, type Pulled } from './gap-puller.js';
@@ -112,9 +112,7 @@ export class StreamApplier {
 
   /** How far a writer's streams are applied, from memory: what the heartbeat answer tells it. */
   applied(writer: string): StreamPositions {
-    const list = (stream: StreamName) =>
-      Array.from({ length: PARTITIONS }, (_, partition) => this.places.get(`${writer}/${stream}/${partition}`)?.lane.last ?? 0);
-    return { accounts: list('accounts'), epochs: list('epochs') };
+    return positionsBy((stream) => Array.from({ length: PARTITIONS }, (_, partition) => this.places.get(`${writer}/${stream}/${partition}`)?.lane.last ?? 0));
   }
 
   status(writer: string): WriterStatus {

@@ -3,8 +3,9 @@ import type { Peers } from '#adapters/peer-client';
 import type { Database } from '#adapters/postgres';
 import { limits } from '#kernel/config';
 import type { Logger } from '#kernel/telemetry';
-import type { StreamName } from '#kernel/wire';
+import type { OrderEvent, StreamName } from '#kernel/wire';
 import { type Account, isConsistent, keepAccounts } from '../accounts/index.js';
+import type { OrderEffect } from '../orders/index.js';
 import { type Epoch, raiseEpochs } from '../passwords/index.js';
 import type { StatePage } from './state-pages.js';
 
@@ -20,6 +21,7 @@ export class PeerEvents implements EventSource {
   constructor(
     private readonly peers: Peers,
     private readonly database: Database,
+    private readonly orders: Pick<OrderEffect, 'carryOut' | 'applied'>,
     private readonly raised: () => void,
     private readonly logger: Logger,
   ) {}
@@ -30,9 +32,15 @@ export class PeerEvents implements EventSource {
 
   async resync(peer: string, stream: StreamName): Promise<void> {
     this.logger.warn({ peer, stream }, 'events are gone at their writer: copying the state that they led to');
+    if (stream === 'orders') return this.copyOrders(peer);
     if (stream === 'accounts') await this.copy<Account>(peer, '/peer/v1/state/accounts', (items) => this.keepAll(peer, items));
     else await this.copy<Epoch>(peer, '/peer/v1/state/epochs', (items) => this.database.transact((tx) => raiseEpochs(tx, items), limits.databaseBatchMs));
     this.raised();
+  }
+
+  private async copyOrders(peer: string): Promise<void> {
+    await this.copy<OrderEvent>(peer, '/peer/v1/state/orders', (items) => this.database.transact((tx) => this.orders.carryOut(tx, peer, items), limits.databaseBatchMs));
+    this.orders.applied();
   }
 
   private async copy<T>(peer: string, path: string, keep: (items: readonly T[]) => Promise<void>): Promise<void> {

@@ -24,6 +24,7 @@ export interface RegionConfig {
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplication: number;
   readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly macKeysFile: string;
   readonly macKeys: readonly { readonly id: number; readonly secret: string }[];
   readonly peers: readonly PeerConfig[];
   readonly opsToken: string;
@@ -32,6 +33,10 @@ export interface RegionConfig {
   readonly attemptsPerIdentifier: number;
   readonly attemptsPerAddress: number;
   readonly minPasswordLength: number;
+  /** ISO 4217; one for the whole deployment. */
+  readonly currency: string;
+  /** How long a transfer request may wait for its home. */
+  readonly transferExpiryMs: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
 }
@@ -81,6 +86,8 @@ const environment = z
     HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),
     HOMEWARD_ATTEMPTS_PER_ADDRESS: z.coerce.number().int().min(1).default(100),
     HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
+    HOMEWARD_CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters').default('EUR'),
+    HOMEWARD_TRANSFER_EXPIRY_SECONDS: z.coerce.number().int().min(1).max(365 * 86_400).default(86_400),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
@@ -98,8 +105,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const read = environment.safeParse(env);
   if (!read.success) throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   const all = read.data;
-  const keys = macKeys.safeParse(parseJson(readFileSync(all.HOMEWARD_MAC_KEYS, 'utf8')));
-  if (!keys.success) throw new ConfigError([`HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}`]);
   return {
     region: all.HOMEWARD_REGION,
     regions: [...all.HOMEWARD_REGIONS].sort(),
@@ -112,7 +117,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
     kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,
     tls: { caFile: all.HOMEWARD_TLS_CA, certFile: all.HOMEWARD_TLS_CERT, keyFile: all.HOMEWARD_TLS_KEY },
-    macKeys: keys.data,
+    macKeysFile: all.HOMEWARD_MAC_KEYS,
+    macKeys: readMacKeys(all.HOMEWARD_MAC_KEYS),
     peers: all.HOMEWARD_REGIONS.filter((region) => region !== all.HOMEWARD_REGION).map((region) => ({ name: region, ...all.HOMEWARD_PEERS[region]! })),
     opsToken: all.HOMEWARD_OPS_TOKEN,
     corsOrigins: all.HOMEWARD_CORS_ORIGINS,
@@ -120,9 +126,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     attemptsPerIdentifier: all.HOMEWARD_ATTEMPTS_PER_IDENTIFIER,
     attemptsPerAddress: all.HOMEWARD_ATTEMPTS_PER_ADDRESS,
     minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
+    currency: all.HOMEWARD_CURRENCY,
+    transferExpiryMs: all.HOMEWARD_TRANSFER_EXPIRY_SECONDS * 1_000,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
   };
+}
+
+/** The keys of a key file as they stand in it now. @throws ConfigError where it is no such file */
+export function readMacKeys(path: string): RegionConfig['macKeys'] {
+  const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
+  if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
+  return keys.data;
 }
 
 function readable(path: string): boolean {

@@ -1,2 +1,2 @@
 export { limits, assertLimits } from './limits.js';
-export { readConfig, ConfigError, type RegionConfig, type PeerConfig } from './config.js';
+export { readConfig, readMacKeys, ConfigError, type RegionConfig, type PeerConfig } from './config.js';

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { v7 } from 'uuid';
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -5,6 +6,17 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 /** A new UUIDv7 in lower case, made where the row is made; sorts by time roughly, decides nothing. */
 export function newId(): string {
   return v7();
+}
+
+/**
+ * The UUIDv8 of what it stands for: the first 16 bytes of SHA-256 of kind and parts, so that regions that can't ask each other give the same thing the
+ * same id (design.md, rule 6; docs/decisions/0013).
+ */
+export function hashedId(kind: string, ...parts: readonly (string | number | null)[]): string {
+  const bytes = hash('sha256', JSON.stringify([kind, ...parts]), 'buffer');
+  bytes[6] = 0x80 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return bytesToUuid(bytes.subarray(0, 16));
 }
 
 /** Whether a text is a UUID in the one form that we write: lower case, with dashes. */

@@ -18,6 +18,7 @@ import {
   UnsupportedMediaTypeError,
   WeakPasswordError,
 } from './errors.js';
+import { CapReachedError, InsufficientFundsError, PayeeUnknownError, TransferFinalError } from './money-errors.js';
 import { type FieldError, ProblemError } from './problem-error.js';
 
 export const PROBLEM_TYPE_PREFIX = 'urn:homeward:problem:';
@@ -86,6 +87,10 @@ const builders = new Map<string, Builder>([
   ['not-found', (_body, detail) => new NotFoundError(detail)],
   ['identifier-taken', () => new IdentifierTakenError()],
   ['idempotency-key-reused', () => new IdempotencyKeyReusedError()],
+  ['payee-unknown', () => new PayeeUnknownError()],
+  ['insufficient-funds', () => new InsufficientFundsError()],
+  ['transfer-final', () => new TransferFinalError()],
+  ['cap-reached', (_body, detail) => withText(detail, (reason) => new CapReachedError(reason))],
   ['precondition-failed', () => new PreconditionFailedError()],
   ['body-too-large', (_body, detail) => new BodyTooLargeError(detail)],
   ['unsupported-media-type', (_body, detail) => new UnsupportedMediaTypeError(detail)],

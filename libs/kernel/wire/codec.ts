@@ -1,12 +1,11 @@
 import { isUuid } from '#kernel/ids';
 import { type AccountEvent, type DecodedMessage, type EpochEvent, PARTITIONS, type PartialEnvelope, type StreamMessage, STREAMS, WIRE_VERSION } from './events.js';
-import { isBoundedText, isCount, isIsoTime, isObject, isRegion, type JsonObject, parseObject, unknownMember } from './read.js';
+import { encodeOrder, faultOfOrder } from './orders.js';
+import { isBoundedText, isCount, isIsoTime, isObject, isRegion, isSha256, type JsonObject, parseObject, unknownMember } from './read.js';
 
 /** The largest message that is read: a hundred times an account event, and far below what a broker takes. */
 export const maxMessageBytes = 64 * 1_024;
 const maxIdentifierLength = 254;
-/** base64url of 32 bytes, its last two bits zero. */
-const sessionHashForm = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
 const envelopeMembers: ReadonlySet<string> = new Set(['v', 'writer', 'stream', 'partition', 'number', 'key', 'payload']);
 const accountMembers: ReadonlySet<string> = new Set(['id', 'identifier', 'normalization', 'home', 'createdAt']);
@@ -15,8 +14,7 @@ const epochMembers: ReadonlySet<string> = new Set(['account', 'epoch', 'keep']);
 /** The bytes of a message, its members in fixed order, so that the same message always has the same bytes. */
 export function encodeMessage(message: StreamMessage): Buffer {
   const { writer, stream, partition, number, key } = message;
-  const payload = stream === 'accounts' ? encodeAccount(message.payload) : encodeEpoch(message.payload);
-  return Buffer.from(JSON.stringify({ v: WIRE_VERSION, writer, stream, partition, number, key, payload }));
+  return Buffer.from(JSON.stringify({ v: WIRE_VERSION, writer, stream, partition, number, key, payload: encodePayload(message) }));
 }
 
 /**
@@ -35,6 +33,11 @@ export function decodeMessage(bytes: Uint8Array | string): DecodedMessage {
   return { ok: true, message: value as unknown as StreamMessage };
 }
 
+function encodePayload(message: StreamMessage): StreamMessage['payload'] {
+  if (message.stream === 'accounts') return encodeAccount(message.payload);
+  return message.stream === 'epochs' ? encodeEpoch(message.payload) : encodeOrder(message.payload);
+}
+
 function encodeAccount({ id, identifier, normalization, home, createdAt }: AccountEvent): AccountEvent {
   return { id, identifier, normalization, home, createdAt };
 }
@@ -48,7 +51,7 @@ function faultOfEnvelope(value: JsonObject): string | undefined {
   if (unknown !== undefined) return 'a member that version 1 does not have';
   if (value['v'] !== WIRE_VERSION) return 'v is not 1';
   if (!isRegion(value['writer'])) return "writer is not a region's name";
-  if (!(STREAMS as readonly unknown[]).includes(value['stream'])) return 'stream is not accounts or epochs';
+  if (!(STREAMS as readonly unknown[]).includes(value['stream'])) return `stream is none of ${STREAMS.join(', ')}`;
   if (!isCount(value['partition']) || value['partition'] >= PARTITIONS) return `partition is not below ${PARTITIONS}`;
   if (!isCount(value['number']) || value['number'] === 0) return 'number is not a positive integer';
   if (typeof value['key'] !== 'string' || !isUuid(value['key'])) return 'key is not a UUID';
@@ -57,6 +60,7 @@ function faultOfEnvelope(value: JsonObject): string | undefined {
 
 function faultOfPayload({ stream, key, payload }: JsonObject): string | undefined {
   if (!isObject(payload)) return 'payload is not an object';
+  if (stream === 'orders') return faultOfOrder(payload, key);
   const account = stream === 'accounts';
   if (unknownMember(payload, account ? accountMembers : epochMembers) !== undefined) return 'payload has a member that version 1 does not have';
   return account ? faultOfAccount(payload, key) : faultOfEpoch(payload, key);
@@ -75,7 +79,7 @@ function faultOfEpoch(payload: JsonObject, key: unknown): string | undefined {
   if (payload['account'] !== key) return 'payload.account is not the key';
   if (!isCount(payload['epoch'])) return 'payload.epoch is not an integer from 0';
   const keep = payload['keep'];
-  if (keep !== undefined && (typeof keep !== 'string' || !sessionHashForm.test(keep))) return 'payload.keep is not a session hash';
+  if (keep !== undefined && !isSha256(keep)) return 'payload.keep is not a session hash';
   return undefined;
 }
 

@@ -84,8 +84,9 @@ function isTime(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
+/** A region that is older than a stream doesn't name it, and is seen alive all the same. */
 function isPositions(value: unknown): boolean {
-  return isObject(value) && STREAMS.every((stream) => isPositionList(value[stream]));
+  return isObject(value) && STREAMS.every((stream) => value[stream] === undefined || isPositionList(value[stream]));
 }
 
 function isPositionList(value: unknown): boolean {
@@ -97,6 +98,11 @@ function copyHeartbeat({ region, boot, beat, monoMs, wallMs, heads, routes, macK
   return { region, boot, beat, monoMs, wallMs, heads: copyPositions(heads), routes: { version, digest }, macKeys: [...macKeys], schema };
 }
 
-function copyPositions(positions: StreamPositions): StreamPositions {
-  return { accounts: [...positions.accounts], epochs: [...positions.epochs] };
+function copyPositions(positions: Partial<StreamPositions>): StreamPositions {
+  return positionsBy((stream) => [...(positions[stream] ?? Array.from({ length: PARTITIONS }, () => 0))]);
+}
+
+/** Positions, stream by stream. */
+export function positionsBy(list: (stream: StreamName) => number[]): StreamPositions {
+  return Object.fromEntries(STREAMS.map((stream) => [stream, list(stream)])) as StreamPositions;
 }

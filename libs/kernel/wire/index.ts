@@ -5,6 +5,7 @@ export {
   encodeHeartbeat,
   type Heartbeat,
   type HeartbeatAnswer,
+  positionsBy,
   readHeartbeat,
   readHeartbeatAnswer,
   type StreamPositions,

@@ -5,6 +5,9 @@ const regionForm = /^[a-z][a-z0-9-]{0,15}$/;
 /** toISOString's form, the only one that we write. */
 const isoForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
+/** base64url of 32 bytes, its last two bits zero. */
+const sha256Form = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
 export type JsonObject = Record<string, unknown>;
 
 /** The object that JSON bytes stand for; undefined when they aren't UTF-8, JSON or an object. Never throws. */
@@ -36,6 +39,11 @@ export function isIsoTime(value: unknown): value is string {
   if (typeof value !== 'string' || !isoForm.test(value)) return false;
   const time = Date.parse(value);
   return !Number.isNaN(time) && new Date(time).toISOString() === value;
+}
+
+/** base64url of a SHA-256. */
+export function isSha256(value: unknown): value is string {
+  return typeof value === 'string' && sha256Form.test(value);
 }
 
 export function isBoundedText(value: unknown, maxLength: number): value is string {

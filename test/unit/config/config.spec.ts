@@ -21,7 +21,7 @@ describe('the configuration', () => {
     const config = readConfig(env);
     expect(config.regions).toEqual(['east', 'west']);
     expect(config.peers).toEqual([{ name: 'west', url: 'https://127.0.0.1:4202', brokers: ['127.0.0.1:1'], database: 'host=west' }]);
-    expect(config).toMatchObject({ host: '127.0.0.1', attemptsPerIdentifier: 10, attemptsPerAddress: 100, corsOrigins: [], trustedProxies: [] });
+    expect(config).toMatchObject({ host: '127.0.0.1', attemptsPerIdentifier: 10, attemptsPerAddress: 100, corsOrigins: [], trustedProxies: [], currency: 'EUR', transferExpiryMs: 86_400_000 });
   });
 
   it('tells every problem at once, by variable name', () => {

@@ -22,6 +22,10 @@ const all: [problems.ProblemError, string, number][] = [
   [new problems.HomeUnavailableError('west'), 'home-unavailable', 503],
   [new problems.OutcomeUnknownError('west'), 'outcome-unknown', 503],
   [new problems.UnavailableError('redis'), 'unavailable', 503],
+  [new problems.PayeeUnknownError(), 'payee-unknown', 404],
+  [new problems.TransferFinalError(), 'transfer-final', 409],
+  [new problems.InsufficientFundsError(), 'insufficient-funds', 422],
+  [new problems.CapReachedError('no more than 5'), 'cap-reached', 422],
   [new problems.OverloadedError(), 'overloaded', 503],
 ];
 

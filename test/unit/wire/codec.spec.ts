@@ -14,7 +14,20 @@ const accountMessage = fc
 const epochMessage = fc
   .record({ ...envelope, epoch: fc.maxSafeNat(), keep: fc.option(hash, { nil: undefined }) })
   .map(({ epoch, keep, ...rest }): StreamMessage => ({ v: 1, ...rest, stream: 'epochs', payload: { account: rest.key, epoch, ...(keep === undefined ? {} : { keep }) } }));
-const message = fc.oneof(accountMessage, epochMessage);
+const iso = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }).map((date) => date.toISOString());
+const amount = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const memo = fc.option(fc.stringMatching(/^[ -~]{1,80}$/), { nil: undefined });
+const order = fc.record({ id: fc.uuid(), payee: fc.uuid(), payeeHome: region, amount, memo, digest: hash, session: hash, epoch: fc.maxSafeNat(), acceptedBy: region, at: iso, to: region, voucher: fc.uuid(), incident: fc.option(fc.uuid(), { nil: undefined }) });
+const orderMessage = fc.record({ ...envelope, order, kind: fc.constantFrom('request', 'cancel', 'credit', 'redeem', 'grant') }).map(({ order: given, kind, ...rest }): StreamMessage => {
+  const { id, payee, payeeHome, digest, session, epoch, acceptedBy, at, to, voucher, incident } = given;
+  const noted = given.memo === undefined ? {} : { memo: given.memo };
+  const common = { v: 1 as const, ...rest, stream: 'orders' as const };
+  if (kind === 'credit') return { ...common, payload: { kind, to, id, payer: payee, payee: rest.key, amount: given.amount, ...noted, decidedAt: at } };
+  if (kind === 'redeem') return { ...common, payload: { kind, to, voucher, account: rest.key } };
+  if (kind === 'grant') return { ...common, payload: { kind, to, account: rest.key, key: 'k', amount: given.amount, ...noted, ...(incident === undefined ? {} : { incident }) } };
+  return { ...common, payload: { kind: kind as 'request', to, id, payer: rest.key, payee, payeeHome, amount: given.amount, ...noted, key: digest, session, epoch, acceptedBy, requestedAt: at } };
+});
+const message = fc.oneof(accountMessage, epochMessage, orderMessage);
 
 const example = (): StreamMessage => {
   const key = newId();
@@ -62,6 +75,23 @@ describe('a stream message', () => {
     expect(decodeMessage('x'.repeat(100_000))).toMatchObject({ ok: false, reason: 'malformed' });
   });
 
+  it('of an order lacks no member of its kind and has none of another', () => {
+    fc.assert(
+      fc.property(orderMessage, (sent) => {
+        const whole = JSON.parse(encodeMessage(sent).toString()) as { payload: Record<string, unknown> };
+        const wrong = (payload: object) => expect(decodeMessage(JSON.stringify({ ...whole, payload }))).toMatchObject({ ok: false, reason: 'malformed' });
+        for (const member of Object.keys(whole.payload)) {
+          const { [member]: _, ...rest } = whole.payload;
+          if (member !== 'memo' && member !== 'incident') wrong(rest);
+          wrong({ ...whole.payload, [member]: null });
+        }
+        wrong({ ...whole.payload, more: 1 });
+        wrong({ ...whole.payload, kind: 'gift' });
+        if ('amount' in whole.payload) for (const not of [0, -1, 1.5, '1', Number.MAX_SAFE_INTEGER + 1]) wrong({ ...whole.payload, amount: not });
+      }),
+    );
+  });
+
   it('is read or refused without throwing, whatever the bytes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void expect(decodeMessage(bytes).ok).toBe(false)));
     fc.assert(fc.property(fc.jsonValue(), (value) => void expect(decodeMessage(JSON.stringify(value)).ok).toBe(false)));
@@ -70,16 +100,22 @@ describe('a stream message', () => {
 
 describe('a heartbeat', () => {
   const heartbeat: Heartbeat = {
-    region: 'east', boot: 'abc', beat: 3, monoMs: 12.5, wallMs: 1_795_000_000_000, heads: { accounts: [1, 2, 3, 4], epochs: [0, 0, 0, 0] },
+    region: 'east', boot: 'abc', beat: 3, monoMs: 12.5, wallMs: 1_795_000_000_000, heads: { accounts: [1, 2, 3, 4], epochs: [0, 0, 0, 0], orders: [5, 0, 0, 0] },
     routes: { version: 1, digest: 'a'.repeat(64) }, macKeys: [1, 2], schema: 1_795_000_000_000,
   };
 
   it('arrives as it was sent, and a newer peer’s members are read over', () => {
     expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat);
     expect(readHeartbeat({ ...heartbeat, load: 0.5, heads: { ...heartbeat.heads, transfers: [1] } })).toEqual(heartbeat);
-    const applied = { accounts: [1, 1, 1, 1], epochs: [0, 0, 0, 0] };
+    const applied = { accounts: [1, 1, 1, 1], epochs: [0, 0, 0, 0], orders: [0, 0, 0, 9] };
     expect(readHeartbeatAnswer({ ...heartbeat, serving: true, applied })).toEqual({ ...heartbeat, serving: true, applied });
     expect(readHeartbeatAnswer(heartbeat)).toBeUndefined();
+  });
+
+  it('of a region that does not know a stream yet shows it alive, with nothing in that stream', () => {
+    const { orders: _, ...older } = heartbeat.heads;
+    const answer = readHeartbeatAnswer({ ...heartbeat, heads: older, serving: true, applied: older });
+    expect(answer).toEqual({ ...heartbeat, heads: { ...older, orders: [0, 0, 0, 0] }, serving: true, applied: { ...older, orders: [0, 0, 0, 0] } });
   });
 
   it('with a missing or malformed member is none', () => {

@@ -17,10 +17,22 @@ export class Money1796000000000 implements MigrationInterface {
   }
 }
 
-/** What only this region reads: which key of a payer stands for which transfer, what was issued here, what was delivered outside. */
+/**
+ * What only this region reads: which key of a payer stands for which transfer, which requests taken here wait for their
+ * decision, what was issued here, what was delivered outside.
+ */
 const LOCAL = `
 CREATE TABLE transfer_key (payer uuid NOT NULL, key bytea NOT NULL, transfer uuid NOT NULL, PRIMARY KEY (payer, key));
+CREATE TABLE transfer_waiting (
+  id uuid PRIMARY KEY,
+  payer uuid NOT NULL,
+  requested_at timestamptz NOT NULL,
+  overdue_told boolean NOT NULL DEFAULT false
+);
+CREATE INDEX transfer_waiting_payer ON transfer_waiting (payer);
+CREATE INDEX transfer_waiting_age ON transfer_waiting (requested_at);
 CREATE TABLE money_issued (kind text PRIMARY KEY, total bigint NOT NULL CHECK (total >= 0));
+INSERT INTO money_issued (kind, total) VALUES ('deposits', 0), ('vouchers', 0);
 CREATE TABLE notification_delivery (
   notification uuid NOT NULL,
   channel text NOT NULL,
@@ -66,7 +78,7 @@ CREATE FUNCTION refuse_change_of_posting() RETURNS trigger LANGUAGE plpgsql SET 
 BEGIN
   RAISE EXCEPTION 'a posting is never updated or deleted: post its reverse' USING ERRCODE = 'HW002';
 END $$;
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON posting FOR EACH ROW EXECUTE FUNCTION refuse_change_of_posting();`;
+CREATE TRIGGER refuse_update BEFORE UPDATE OR DELETE ON posting FOR EACH ROW EXECUTE FUNCTION refuse_change_of_posting();`;
 
 /** Request: by the region that took the order. Decision: by the payer's home. Credit: by the payee's home. */
 const TRANSFERS = `
@@ -81,12 +93,15 @@ CREATE TABLE transfer_request (
   memo text,
   key bytea NOT NULL,
   home text NOT NULL,
+  session bytea NOT NULL,
   epoch bigint NOT NULL,
   requested_at timestamptz NOT NULL,
   version bigint NOT NULL,
   PRIMARY KEY (region, id)
 );
 CREATE INDEX transfer_request_payer ON transfer_request (payer, requested_at);
+CREATE INDEX transfer_request_key ON transfer_request (payer, key);
+CREATE INDEX transfer_request_version ON transfer_request (payer, region, version);
 CREATE TABLE transfer_decision (
   region text NOT NULL,
   slot smallint NOT NULL,
@@ -116,7 +131,8 @@ CREATE TABLE transfer_credit (
   suspense boolean NOT NULL,
   PRIMARY KEY (region, id)
 );
-CREATE INDEX transfer_credit_id ON transfer_credit (id);`;
+CREATE INDEX transfer_credit_id ON transfer_credit (id);
+CREATE INDEX transfer_credit_suspense ON transfer_credit (region) WHERE suspense;`;
 
 const VOUCHERS = `
 CREATE TABLE voucher (
@@ -219,7 +235,10 @@ const TABLES = [
 /** Rule 1, as for the first tables. */
 const GUARD = TABLES.map((table) => `CREATE TRIGGER refuse_foreign_row BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION refuse_foreign_row();`).join('\n');
 
-/** Whoever waits for a row by its consistency token, and the deliverer of notifications, hear of it (see the first migration's ARRIVALS). */
+/**
+ * Whoever waits for a row by its consistency token, and the deliverer of notifications, hear of it (see the first
+ * migration's ARRIVALS); a request that was decided elsewhere no longer waits here.
+ */
 const ARRIVALS = `
 CREATE FUNCTION money_arrived() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 BEGIN
@@ -229,6 +248,13 @@ END $$;
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON balance FOR EACH ROW EXECUTE FUNCTION money_arrived('wallet', 'account');
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON transfer_request FOR EACH ROW EXECUTE FUNCTION money_arrived('request', 'payer');
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON notification FOR EACH ROW EXECUTE FUNCTION money_arrived('notification', 'account');
+CREATE FUNCTION transfer_decided() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+  DELETE FROM transfer_waiting WHERE id = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON transfer_decision FOR EACH ROW EXECUTE FUNCTION transfer_decided();
+ALTER TABLE transfer_decision ENABLE REPLICA TRIGGER arrived;
 ALTER TABLE balance ENABLE REPLICA TRIGGER arrived;
 ALTER TABLE transfer_request ENABLE REPLICA TRIGGER arrived;
 ALTER TABLE notification ENABLE REPLICA TRIGGER arrived;`;

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ConsistencyTokens, ConsistencyVersions } from '#kernel/ids';
 import { InvalidRequestError } from '#kernel/problems';
 
 const VISIBLE = /^[\x21-\x7e]{1,128}$/;
@@ -20,4 +21,9 @@ export function ifMatch(request: FastifyRequest): string[] | undefined {
 /** Tells whose home an account has and how its data was read. */
 export function tellRead(reply: FastifyReply, home: string, read: string): void {
   void reply.header('homeward-home', home).header('homeward-read', read);
+}
+
+/** Tells the client what to send back to read its own write: what it sent with this call, and what was written now. */
+export function tellWritten(tokens: ConsistencyTokens, request: FastifyRequest, reply: FastifyReply, account: string): (versions: ConsistencyVersions['versions']) => void {
+  return (versions) => void reply.header('homeward-consistency', tokens.encode(tokens.merge(request.consistency, { account, versions })));
 }

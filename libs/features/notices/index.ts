@@ -1,0 +1,1 @@
+export { type Notice, type NoticeKind, notificationId, notificationRows, writeNotifications } from './notification-rows.js';

@@ -1,0 +1,74 @@
+import type { Database } from '#adapters/postgres';
+import { isUuid } from '#kernel/ids';
+import { InvalidRequestError } from '#kernel/problems';
+import type { CreditEvent, OrderEvent, RedeemEvent, RequestEvent } from '#kernel/wire';
+
+/** A page of orders, as their events were. */
+export interface OrderPage {
+  readonly items: readonly OrderEvent[];
+  /** Goes into the next call; null at the end. */
+  readonly next: string | null;
+}
+
+/** Rows of one page. */
+const PAGE = 1_000;
+const FIRST = '00000000-0000-0000-0000-000000000000';
+const ISO = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+const BASE64URL = (column: string): string => `translate(rtrim(encode(${column}, 'base64'), '='), '+/', '-_')`;
+
+/** In each payer's order, which the home keeps. */
+const REQUESTS = {
+  name: 'state-requests',
+  text: `SELECT id, payer, payee, payee_home AS "payeeHome", amount::float8 AS amount, memo, ${BASE64URL('key')} AS key, ${BASE64URL('session')} AS session, epoch::float8 AS epoch,
+           region AS "acceptedBy", ${ISO('requested_at')} AS "requestedAt", version::float8 AS version
+         FROM transfer_request r WHERE region = $1 AND home = $2 AND (payer, version) > ($3, $4::bigint)
+           AND NOT EXISTS (SELECT FROM transfer_decision d WHERE d.id = r.id) ORDER BY payer, version LIMIT ${PAGE}`,
+};
+const CREDITS = {
+  name: 'state-credits',
+  text: `SELECT id, payer, payee, amount::float8 AS amount, memo, ${ISO('decided_at')} AS "decidedAt"
+         FROM transfer_decision WHERE region = $1 AND payee_home = $2 AND payee_home <> region AND outcome = 'settled' AND id > $3 ORDER BY id LIMIT ${PAGE}`,
+};
+const REDEEMS = {
+  name: 'state-redeems',
+  text: `SELECT q.id AS voucher, q.account FROM redeem_request q JOIN account a ON a.id = q.account
+         WHERE q.region = $1 AND a.home = $2 AND q.id > $3 AND NOT EXISTS (SELECT FROM voucher_redemption r WHERE r.id = q.id) ORDER BY q.id LIMIT ${PAGE}`,
+};
+
+/**
+ * What the orders stream led to at its writer, for a peer whose events are gone on both sides: its undecided requests to that
+ * peer, its debits for payees there, its redeem requests. Carrying out what is known already has no effect. Cancels and
+ * grants leave no row at their writer; who asked for them asks again, and the home does each once.
+ */
+export class OrderState {
+  constructor(
+    private readonly database: Database,
+    private readonly own: string,
+  ) {}
+
+  /** @param after what the page before gave as `next`, the lowest id at first */
+  async page(peer: string, after: string): Promise<OrderPage> {
+    const [part, id, version] = after === FIRST ? ['requests', FIRST, '0'] : after.split(':');
+    if (id === undefined || !isUuid(id)) throw new InvalidRequestError([{ path: 'after', message: 'is not what a page gave as next' }]);
+    if (part === 'requests') return this.requests(peer, id, Number(version));
+    return part === 'credits' ? this.credits(peer, id) : this.redeems(peer, id);
+  }
+
+  private async requests(peer: string, payer: string, above: number): Promise<OrderPage> {
+    const rows = await this.database.query<Omit<RequestEvent, 'kind' | 'to' | 'memo'> & { memo: string | null; version: number }>(REQUESTS, [this.own, peer, payer, above]);
+    const items = rows.map(({ version: _, memo, ...order }): RequestEvent => ({ kind: 'request', to: peer, ...order, ...(memo === null ? {} : { memo }) }));
+    const last = rows.at(-1);
+    return { items, next: rows.length < PAGE ? `credits:${FIRST}` : `requests:${last!.payer}:${last!.version}` };
+  }
+
+  private async credits(peer: string, after: string): Promise<OrderPage> {
+    const rows = await this.database.query<Omit<CreditEvent, 'kind' | 'to' | 'memo'> & { memo: string | null }>(CREDITS, [this.own, peer, after]);
+    const items = rows.map(({ memo, ...credit }): CreditEvent => ({ kind: 'credit', to: peer, ...credit, ...(memo === null ? {} : { memo }) }));
+    return { items, next: rows.length < PAGE ? `redeems:${FIRST}` : `credits:${rows.at(-1)!.id}` };
+  }
+
+  private async redeems(peer: string, after: string): Promise<OrderPage> {
+    const rows = await this.database.query<Omit<RedeemEvent, 'kind' | 'to'>>(REDEEMS, [this.own, peer, after]);
+    return { items: rows.map((redeem) => ({ kind: 'redeem', to: peer, ...redeem })), next: rows.length < PAGE ? null : `redeems:${rows.at(-1)!.voucher}` };
+  }
+}

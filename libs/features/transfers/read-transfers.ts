@@ -1,0 +1,101 @@
+import type { Database } from '#adapters/postgres';
+import type { Clock } from '#kernel/clock';
+import type { ConsistencyVersions } from '#kernel/ids';
+import { type Cursor, decodeCursor, encodeCursor } from '#kernel/pages';
+import { NotFoundError } from '#kernel/problems';
+import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
+import { factsOf, pageOf, versionsOf } from './transfer-rows.js';
+import { type TransferFacts, type TransferView, isSeenBy, mergeFacts, viewOf } from './transfer-view.js';
+
+/** What a peer is asked: its own rows of one transfer, or of a page. */
+export interface TransfersQuestion {
+  readonly kind: 'wallet' | 'request';
+  readonly account: string;
+  readonly id?: string;
+  readonly limit?: number;
+  readonly after?: Cursor;
+}
+export interface TransfersAnswer {
+  readonly version: number;
+  readonly facts: readonly TransferFacts[];
+}
+type TransfersRow = VersionedRow & TransfersAnswer;
+
+/** A page of transfers as a client is told it. */
+export interface TransferPage {
+  readonly items: readonly TransferView[];
+  readonly next: string | null;
+}
+
+const WORST: readonly RowsRead[] = ['stale', 'second', 'local'];
+
+/** Reads transfers: the merge of what the accepting region, the payer's home and the payee's home wrote. */
+export class ReadTransfers {
+  constructor(
+    private readonly own: { region: string; regions: readonly string[]; currency: string; expiryMs: number },
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly readYourWrites: ReadYourWrites,
+  ) {}
+
+  /** @throws NotFoundError where it is not there, or somebody else's */
+  async one(account: string, id: string, token: ConsistencyVersions | undefined): Promise<{ view: TransferView; read: RowsRead }> {
+    const fetched = await this.promised(account, token, { id });
+    const view = this.view(mergeFacts([...(await this.facts(id)), ...fetched.facts]));
+    if (view === undefined || !isSeenBy(account, view)) throw new NotFoundError();
+    return { view, read: fetched.read };
+  }
+
+  /** @throws InvalidRequestError for an `after` that no page gave */
+  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<TransferPage & { read: RowsRead }> {
+    const from = after === undefined ? undefined : decodeCursor(after);
+    const fetched = await this.promised(account, token, { limit, ...(from === undefined ? {} : { after: from }) });
+    const local = await pageOf(this.database, this.own.regions, account, limit, from);
+    const views = merge([...local, ...fetched.facts]).map((facts) => this.view(facts)!).filter((view) => isSeenBy(account, view));
+    const items = views.sort(newestFirst).slice(0, limit);
+    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.requestedAt, id: items.at(-1)!.id }), read: fetched.read };
+  }
+
+  /** All that is known here of one transfer; at most one. */
+  facts(id: string): Promise<TransferFacts[]> {
+    return factsOf(this.database, this.own.regions, [id]);
+  }
+
+  view(facts: TransferFacts): TransferView | undefined {
+    return viewOf(facts, { currency: this.own.currency, expiryMs: this.own.expiryMs, nowMs: this.clock.wallMs() });
+  }
+
+  /** The writer's side of a second read: its own rows, which are always the newest. */
+  async ownRows({ kind, account, id, limit, after }: TransfersQuestion): Promise<TransfersAnswer> {
+    const own = [this.own.region];
+    const [row] = await versionsOf(this.database, kind, own, account);
+    const facts = id === undefined ? await pageOf(this.database, own, account, limit!, after) : await factsOf(this.database, own, [id]);
+    return { version: row?.version ?? 0, facts };
+  }
+
+  /** Waits for the rows that the token promises, and fetches what replication has not brought from its writers. */
+  private async promised(account: string, token: ConsistencyVersions | undefined, question: Omit<TransfersQuestion, 'kind' | 'account'>): Promise<{ facts: TransferFacts[]; read: RowsRead }> {
+    if (token?.account !== account) return { facts: [], read: 'local' };
+    const reads = await Promise.all((['wallet', 'request'] as const).filter((kind) => token.versions[kind] !== undefined).map((kind) =>
+      this.readYourWrites.rows<TransfersRow>(kind, token, account, () => this.versions(kind, account), '/peer/v1/rows/transfers', { kind, account, ...question })));
+    return { facts: reads.flatMap(({ rows }) => rows.flatMap(({ facts }) => facts)), read: WORST.find((read) => reads.some((one) => one.read === read)) ?? 'local' };
+  }
+
+  private async versions(kind: 'wallet' | 'request', account: string): Promise<TransfersRow[]> {
+    return (await versionsOf(this.database, kind, this.own.regions, account)).map((row) => ({ ...row, facts: [] }));
+  }
+}
+
+function merge(facts: readonly TransferFacts[]): TransferFacts[] {
+  const byId = new Map<string, TransferFacts[]>();
+  for (const one of facts) {
+    const id = one.decision?.id ?? one.requests[0]?.id ?? one.credit!.id;
+    byId.set(id, [...(byId.get(id) ?? []), one]);
+  }
+  return [...byId.values()].map(mergeFacts).filter(({ decision, requests }) => decision ?? requests[0]);
+}
+
+function newestFirst(a: TransferView, b: TransferView): number {
+  if (a.requestedAt !== b.requestedAt) return a.requestedAt < b.requestedAt ? 1 : -1;
+  return a.id < b.id ? 1 : -1;
+}

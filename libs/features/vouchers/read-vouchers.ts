@@ -1,0 +1,92 @@
+import type { Database } from '#adapters/postgres';
+import type { ConsistencyVersions } from '#kernel/ids';
+import { NEWEST, decodeCursor, encodeCursor } from '#kernel/pages';
+import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
+
+/** A voucher as a client is told it. */
+export interface VoucherView {
+  readonly id: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly memo?: string;
+  readonly incident?: string;
+  readonly grantedAt: string;
+  /** `queued`: asked for in a region that could not reach home. */
+  readonly status: 'granted' | 'queued' | 'redeemed';
+  readonly redeemedAt?: string;
+}
+
+/** What a peer answers of its own rows. */
+export interface VouchersAnswer {
+  readonly version: number;
+  readonly vouchers: readonly VoucherView[];
+}
+type VouchersRow = VersionedRow & VouchersAnswer;
+
+interface Row {
+  readonly id: string;
+  readonly amount: number;
+  readonly memo: string | null;
+  readonly incident: string | null;
+  readonly granted_at: Date;
+  readonly redeemed_at: Date | null;
+  readonly asked: boolean;
+}
+
+const COLUMNS = `
+  SELECT v.id, v.amount::float8 AS amount, v.memo, v.incident, v.granted_at,
+    (SELECT r.redeemed_at FROM voucher_redemption r WHERE r.region = v.region AND r.id = v.id) AS redeemed_at,
+    EXISTS (SELECT FROM redeem_request q WHERE q.region = ANY ($2) AND q.id = v.id) AS asked
+  FROM voucher v WHERE v.region = ANY ($2) AND v.account = $1`;
+const ONE = { name: 'voucher', text: `${COLUMNS} AND v.id = $3` };
+const PAGE = { name: 'vouchers-page', text: `${COLUMNS} AND (v.granted_at, v.id) < ($3, $4) ORDER BY v.granted_at DESC, v.id DESC LIMIT $5` };
+const OTHERS = { name: 'voucher-of-others', text: 'SELECT 1 FROM voucher WHERE region = ANY ($2) AND id = $3 AND account <> $1' };
+const VERSIONS = { name: 'wallet-versions-of-vouchers', text: 'SELECT region, version::float8 AS version FROM balance WHERE region = ANY ($2) AND account = $1' };
+/** Most vouchers that a second read brings: newer than any page shows. */
+const FETCHED = 200;
+
+/** Reads vouchers: what the home granted, what was asked where, what the home credited. */
+export class ReadVouchers {
+  constructor(
+    private readonly own: { region: string; regions: readonly string[]; currency: string },
+    private readonly database: Database,
+    private readonly readYourWrites: ReadYourWrites,
+  ) {}
+
+  async one(account: string, id: string): Promise<VoucherView | undefined> {
+    const [row] = await this.database.query<Row>(ONE, [account, this.own.regions, id]);
+    return row && this.view(row);
+  }
+
+  /** Whether it is known here as another account's. */
+  async isOthers(account: string, id: string): Promise<boolean> {
+    return (await this.database.query(OTHERS, [account, this.own.regions, id])).length > 0;
+  }
+
+  /** @throws InvalidRequestError for an `after` that no page gave */
+  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<{ items: VoucherView[]; next: string | null; read: RowsRead }> {
+    const from = after === undefined ? NEWEST : decodeCursor(after);
+    const read = () => this.database.query<{ region: string; version: number }>(VERSIONS, [account, this.own.regions]);
+    const versions = async (): Promise<VouchersRow[]> => (await read()).map((row) => ({ ...row, vouchers: [] }));
+    const promised = await this.readYourWrites.rows<VouchersRow>('wallet', token, account, versions, '/peer/v1/rows/vouchers', { account });
+    const fetched = new Map(promised.rows.flatMap(({ vouchers }) => vouchers).map((voucher) => [voucher.id, voucher]));
+    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
+    const items = rows.map((row) => fetched.get(row.id) ?? this.view(row));
+    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.grantedAt, id: items.at(-1)!.id }), read: promised.read };
+  }
+
+  /** The home's side of a second read. */
+  async ownRows(account: string): Promise<VouchersAnswer> {
+    const own = [this.own.region];
+    const [row] = await this.database.query<{ version: number }>(VERSIONS, [account, own]);
+    const rows = await this.database.query<Row>(PAGE, [account, own, NEWEST.at, NEWEST.id, FETCHED]);
+    return { version: row?.version ?? 0, vouchers: rows.map((one) => this.view(one)) };
+  }
+
+  private view({ id, amount, memo, incident, granted_at, redeemed_at, asked }: Row): VoucherView {
+    return {
+      id, amount, currency: this.own.currency, ...(memo === null ? {} : { memo }), ...(incident === null ? {} : { incident }), grantedAt: granted_at.toISOString(),
+      status: redeemed_at !== null ? 'redeemed' : asked ? 'queued' : 'granted', ...(redeemed_at === null ? {} : { redeemedAt: redeemed_at.toISOString() }),
+    };
+  }
+}

@@ -1,0 +1,1 @@
+export { type Cursor, NEWEST, decodeCursor, encodeCursor } from './cursor.js';
