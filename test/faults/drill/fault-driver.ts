@@ -9,6 +9,8 @@ import type { Prober } from './traffic/prober.js';
 /** A part on a busy machine may need more than one call's time to come back. */
 const HEAL_MS = 120_000;
 
+const QUICK = { latencyMs: 0, jitterMs: 0, lossPercent: 0 };
+
 /** Makes faults and ends them, through the control of the local runtime, and notes when each was really in force. */
 export class FaultDriver {
   readonly applied: AppliedFault[] = [];
@@ -31,7 +33,7 @@ export class FaultDriver {
   /** Links up and quick, parts up, clocks right. */
   async healAll(): Promise<void> {
     const { world } = this;
-    for (const a of world.regions) for (const b of world.regions) if (a < b) await world.control('PUT', `/links/${a}/${b}`, { state: 'up', latencyMs: 0, jitterMs: 0 });
+    for (const a of world.regions) for (const b of world.regions) if (a < b) await world.control('PUT', `/links/${a}/${b}`, { state: 'up', ...QUICK });
     await eventually(() => world.bringUp(), HEAL_MS);
     for (const region of world.regions) await world.clock(region, 0);
   }
@@ -72,7 +74,7 @@ export class FaultDriver {
     const { world } = this;
     switch (fault.fault) {
       case 'cut': return world.cut(fault.mode, { between: fault.between, direction: fault.direction });
-      case 'slow': return world.control('PUT', linkPath(fault.between), { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs });
+      case 'slow': return world.control('PUT', linkPath(fault.between), { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs, lossPercent: fault.lossPercent });
       case 'kill': return world.part(fault.region, fault.part, { state: 'down', signal: 'SIGKILL' });
       case 'freeze': return world.part(fault.region, fault.part, { state: 'frozen' });
       case 'clock': return world.clock(fault.region, fault.offsetMs);
@@ -83,7 +85,7 @@ export class FaultDriver {
     const { world } = this;
     switch (fault.fault) {
       case 'cut': return world.heal(fault.between);
-      case 'slow': return world.control('PUT', linkPath(fault.between), { latencyMs: 0, jitterMs: 0 });
+      case 'slow': return world.control('PUT', linkPath(fault.between), QUICK);
       case 'kill':
       case 'freeze': return world.part(fault.region, fault.part, { state: 'up' });
       case 'clock': return world.clock(fault.region, 0);

@@ -45,7 +45,7 @@ function anyFault(random: Seeded, regions: readonly string[], atS: number, forS:
   const between: [string, string] = [region, other];
   switch (random.weighed({ cut: 6, slow: 2, kill: 4, freeze: 3, clock: 2 })) {
     case 'cut': return { fault: 'cut', between, mode: random.pick(MODES), direction: random.pick(['both', 'both', `${region}-to-${other}`]), atS, forS };
-    case 'slow': return { fault: 'slow', between, latencyMs: Math.round(random.between(50, 400)), jitterMs: Math.round(random.between(0, 100)), atS, forS };
+    case 'slow': return { fault: 'slow', between, latencyMs: Math.round(random.between(50, 400)), jitterMs: Math.round(random.between(0, 100)), lossPercent: Math.round(random.between(0, 5)), atS, forS };
     case 'kill': return { fault: 'kill', region, part: random.pick(['api', 'postgres', 'redis', 'kafka', 'all']), atS, forS };
     case 'freeze': return { fault: 'freeze', region, part: random.pick(['api', 'postgres', 'redis', 'kafka']), atS, forS };
     case 'clock': return { fault: 'clock', region, offsetMs: Math.round(random.between(-MOST_SKEW_MS, MOST_SKEW_MS)), atS, forS };

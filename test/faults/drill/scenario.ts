@@ -17,7 +17,7 @@ const timing = {
 };
 const fault = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.literal('cut'), between: z.tuple([region, region]), mode: z.enum(['blackhole', 'hold', 'syn', 'refuse']), direction: z.string().default('both'), ...timing }),
-  z.strictObject({ fault: z.literal('slow'), between: z.tuple([region, region]), latencyMs: z.number().positive(), jitterMs: z.number().min(0).default(0), ...timing }),
+  z.strictObject({ fault: z.literal('slow'), between: z.tuple([region, region]), latencyMs: z.number().positive(), jitterMs: z.number().min(0).default(0), lossPercent: z.number().min(0).max(50).default(0), ...timing }),
   z.strictObject({ fault: z.literal('kill'), region, part, ...timing }),
   z.strictObject({ fault: z.literal('freeze'), region, part, ...timing }),
   z.strictObject({ fault: z.literal('clock'), region, offsetMs: z.int(), ...timing }),
@@ -90,7 +90,7 @@ export function faultsEndS(faults: readonly Fault[]): number {
 export function describeFault(one: Fault): string {
   switch (one.fault) {
     case 'cut': return `${one.between.join('/')} cut (${one.mode}${one.direction === 'both' ? '' : `, ${one.direction}`})`;
-    case 'slow': return `${one.between.join('/')} slow (${one.latencyMs} ± ${one.jitterMs} ms)`;
+    case 'slow': return `${one.between.join('/')} slow (${one.latencyMs} ± ${one.jitterMs} ms, ${one.lossPercent} % lost)`;
     case 'kill': return `${one.region}/${one.part} killed`;
     case 'freeze': return `${one.region}/${one.part} frozen`;
     case 'clock': return `${one.region} clock ${one.offsetMs > 0 ? '+' : ''}${one.offsetMs} ms`;

@@ -64,7 +64,7 @@ describe('a random schedule', () => {
     expect(mayMeet(kill('east', 'all'), kill('west', 'all'))).toBe(false);
     expect(mayMeet(kill('east', 'all'), kill('east', 'kafka'))).toBe(false);
     expect(mayMeet(kill('east', 'postgres'), kill('west', 'kafka'))).toBe(true);
-    expect(mayMeet({ ...cut, fault: 'cut', mode: 'hold', between: ['east', 'west'], direction: 'both' }, { fault: 'slow', between: ['west', 'east'], latencyMs: 1, jitterMs: 0, atS: 0, forS: 1 })).toBe(false);
+    expect(mayMeet({ ...cut, fault: 'cut', mode: 'hold', between: ['east', 'west'], direction: 'both' }, { fault: 'slow', between: ['west', 'east'], latencyMs: 1, jitterMs: 0, lossPercent: 0, atS: 0, forS: 1 })).toBe(false);
   });
 });
 

@@ -67,7 +67,7 @@ export const walletsRight: Check = ({ final: { money } }) => {
 /** I5 for what users are told. */
 export const toldOnce: Check = ({ final: { money }, history }) => {
   const findings = new Findings();
-  if (money !== undefined) {
+  if (money?.notifications !== undefined) {
     const counts = new Map<string, number>();
     const name = (region: string, account: string, kind: string, subject: string): string => `${region} ${account} ${kind} ${subject}`;
     for (const { region, account, kind, subject } of money.notifications) counts.set(name(region, account, kind, subject), (counts.get(name(region, account, kind, subject)) ?? 0) + 1);
