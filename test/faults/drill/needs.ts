@@ -21,8 +21,9 @@ export function partsNeeded(operation: Operation, writes: CredentialWrites, time
     case 'sign-out':
     case 'sign-out-all': return own;
     case 'change-password': return [...withSession, ...at(home), ...at(operation.origin)];
+    // Without the home an order waits, and a balance is the replicated one: both are answered.
     case 'transfer':
-    case 'read-wallet': return [...withSession, ...at(home), ...at(operation.origin)];
+    case 'read-wallet': return [...withSession, ...at(operation.origin)];
     case 'check':
     case 'read-profile':
     case 'edit-profile':
