@@ -52,7 +52,7 @@ export function soundDrill(): Seen {
     operation('check', 30_200, { ...PHONE }),
     operation('edit-profile', 30_300, { ...LAPTOP, region: 'west', field: 'displayName', value: 'three', seen: { bio: 'two', displayName: 'three' }, read: 'local' }),
     operation('transfer', 30_400, { ...LAPTOP, region: 'west', key: 'o-2', payee: 'ben', amount: 50, transfer: 't-2', transferStatus: 'queued' }),
-    operation('transfer', 30_500, { ...LAPTOP, region: 'west', ...REFUSED, key: 'o-3', payee: 'cy', amount: 10 }),
+    operation('transfer', 30_500, { ...PHONE, region: 'west', ...REFUSED, problem: 'session-origin-unavailable', key: 'o-3', payee: 'cy', amount: 10 }),
     operation('change-password', 31_000, { ...PHONE, key: 'c-ana', current: 'p1', next: 'p2' }),
     operation('try-old-password', 32_000, { region: 'west', password: 'p1', account: 'id-ana', session: 'late', assurance: 'local' }),
     operation('change-password', 32_500, { ...REFUSED, ...BEN, session: 'ben', origin: 'west', device: 'ben.phone', key: 'c-ben', current: 'b1', next: 'b2' }),
