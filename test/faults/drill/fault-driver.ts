@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../regions/harness/eventually.js';
 import type { World } from '../../regions/harness/world.js';
 import { CatchUp } from './catch-up.js';
@@ -15,6 +16,8 @@ const QUICK = { latencyMs: 0, jitterMs: 0, lossPercent: 0 };
 export class FaultDriver {
   readonly applied: AppliedFault[] = [];
   private active = 0;
+  /** Where one fault can't be made or ended, no other begins, and those in force end. */
+  private readonly over = new AbortController();
   private readonly catchingUp = new Set<CatchUp>();
 
   constructor(
@@ -27,7 +30,10 @@ export class FaultDriver {
   /** Plays all faults from now on. Resolves when the last has gone; what was applied is healed whatever happens. */
   async play(faults: readonly Fault[]): Promise<void> {
     const beganMs = this.recorder.now();
-    await Promise.all(occurrences(faults).map((fault) => this.one(fault, beganMs)));
+    await Promise.all(occurrences(faults).map((fault) => this.one(fault, beganMs).catch((error: unknown) => {
+      this.over.abort();
+      throw error;
+    })));
   }
 
   /** Links up and quick, parts up, clocks right. */
@@ -40,6 +46,7 @@ export class FaultDriver {
 
   private async one(fault: Fault, beganMs: number): Promise<void> {
     await this.until(beganMs + fault.atS * 1_000);
+    if (this.over.signal.aborted) return;
     this.active += 1;
     for (const watch of this.catchingUp) watch.abandon();
     const startMs = this.recorder.now();
@@ -61,7 +68,7 @@ export class FaultDriver {
 
   /** @returns undefined where the next fault came before */
   private async untilCaughtUp(): Promise<number | undefined> {
-    const watch = new CatchUp(this.world);
+    const watch = new CatchUp(this.world, this.say);
     this.catchingUp.add(watch);
     try {
       return await watch.run();
@@ -94,7 +101,7 @@ export class FaultDriver {
 
   private async until(ms: number): Promise<void> {
     const waitMs = ms - this.recorder.now();
-    if (waitMs > 0) await new Promise((due) => setTimeout(due, waitMs));
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.over.signal }).catch(() => undefined);
   }
 }
 

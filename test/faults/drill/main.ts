@@ -21,7 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
   await ensureInstalled(say);
   say(`${scenario.name}, seed ${seed}: ${lengthS(scenario)} s of traffic in ${scenario.regions.join(', ')}`);
   // Wrong passwords are tried on purpose, all from one address.
-  const runtime = await Runtime.start({ portBase: drillPortBase, regions: scenario.regions, env: { HOMEWARD_ATTEMPTS_PER_ADDRESS: '100000' } });
+  const runtime = await Runtime.start({ portBase: drillPortBase, regions: scenario.regions, env: { HOMEWARD_ATTEMPTS_PER_ADDRESS: '100000', HOMEWARD_ATTEMPTS_PER_IDENTIFIER: '1000' } });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void runtime.stop().finally(() => process.exit(1)));
   try {
     const drill = await runDrill(new World(runtime.address), scenario, seed, say);

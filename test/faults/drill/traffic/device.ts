@@ -7,7 +7,7 @@ import type { Seeded } from '../seeded.js';
 import type { HeldSession, Order, SyntheticUser } from './user.js';
 
 /** Wrong passwords of one user in one region: the service takes ten, and the final reads need some. */
-const MOST_WRONG_TRIES = 4;
+const MOST_WRONG_TRIES = 3;
 const PLAIN_FIELDS = ['displayName', 'bio'];
 const ATTRIBUTES = ['a', 'b', 'c'];
 const REMOVES = 0.1;
