@@ -15,7 +15,7 @@ export default defineConfig({
   ...common,
   test: {
     projects: [
-      { ...common, test: { name: 'unit', include: ['test/unit/**/*.spec.ts', 'test/local/**/*.spec.ts', 'test/tidy/*.spec.ts'] } },
+      { ...common, test: { name: 'unit', include: ['test/unit/**/*.spec.ts', 'test/local/**/*.spec.ts', 'test/tidy/*.spec.ts'], testTimeout: 30_000 } },
       { ...common, test: { name: 'regions', include: ['test/regions/*.spec.ts'], ...onRegions, testTimeout: 120_000 } },
       // `npm run test:faults`: what takes minutes. Not part of `npm test`.
       { ...common, test: { name: 'faults', include: ['test/faults/*.spec.ts'], ...onRegions, testTimeout: 300_000 } },

@@ -9,8 +9,8 @@ const CONNECTION_LIMITS = 'connect_timeout=2 tcp_user_timeout=2500 keepalives_id
 
 /** What a region's service keeps of its disk where it isn't told (`docs/decisions/0012`). */
 const RESERVED_SHARE = 0.1;
-/** Sixteen times what slots may keep. */
-const MOST_KEPT_BYTES = 4 * 1024 * 1024 * 1024;
+/** Four times what slots may keep. */
+const MOST_KEPT_BYTES = 1024 * 1024 * 1024;
 
 /** Everything that a region's service is told. What the person asked for can't replace what the runtime itself decides. */
 export function serviceEnvironment(region: string, materials: Materials): Record<string, string> {

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeFuzzing } from '../regions/fuzzing.js';
 import { portBase } from '../regions/harness/config.js';
 import { Runtime, World } from '../regions/harness/index.js';
 import './abuse/oracles.js';
 import './abuse/flood.js';
-import './abuse/bulkhead.js';
 import './abuse/connections.js';
 import { useWorld, world } from './abuse/world.js';
 
@@ -20,3 +19,11 @@ beforeAll(async () => {
 afterAll(() => runtime.stop());
 
 describeFuzzing('faults 33', world, FUZZED);
+
+describe('faults 33: after all this abuse', () => {
+  it('nothing is left of it: regions are equal, and a new user registers and enters everywhere', async () => {
+    await world().mustConverge();
+    const user = await world().register('east', 'west');
+    for (const region of world().regions) expect((await world().trySignIn(region, user)).status).toBe(201);
+  });
+});

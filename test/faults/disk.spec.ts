@@ -6,7 +6,7 @@ import { createLogger } from '#kernel/telemetry';
 import type { CallOptions } from '../regions/harness/call.js';
 import { portBase } from '../regions/harness/config.js';
 import { databaseUrl } from '../regions/harness/deployment.js';
-import { type Answer, Runtime, type User, World, eventually } from '../regions/harness/index.js';
+import { type Answer, Runtime, type User, World, eventually, throughout } from '../regions/harness/index.js';
 import { readMetrics, sumOf } from '../regions/harness/metrics.js';
 import { accountsOf, mustBeProblem } from '../regions/situations.js';
 import { SmallDisk } from './small-disk.js';
@@ -17,6 +17,8 @@ const DISK_BYTES = 1_280 * MIB;
 const RESERVE_BYTES = 512 * MIB;
 /** "Back within 10 s of there being room" (faults, 22 and 23), and the time that a busy machine takes to look. */
 const BACK_MS = 10_000 + 2_000;
+/** Long enough for the supervisor to try again in vain, and to wait as long as it ever does. */
+const FULL_MS = 10_000;
 const PAUSE_MS = 200;
 
 let runtime: Runtime;
@@ -219,9 +221,9 @@ describe('faults 23: with the disk full all the same', () => {
 
   it('PostgreSQL is gone and every call that needs it is refused, typed; the other region goes on, for its users too', async () => {
     await eventually(async () => expect((await world.ops('east', 'GET', '/health/ready')).status).toBe(503));
-    for (const answer of [await world.trySignIn('east', own), await register(fresh())]) {
-      mustBeProblem(answer, 503, 'unavailable', { part: 'postgres' });
-    }
+    await throughout(async () => {
+      for (const answer of [await world.trySignIn('east', own), await register(fresh())]) mustBeProblem(answer, 503, 'unavailable', { part: 'postgres' });
+    }, FULL_MS);
     expect(await world.register('west')).toMatchObject({ home: 'west' });
     expect((await world.trySignIn('west', own)).status).toBe(201);
     expect((await world.ops('west', 'GET', '/health/ready')).status).toBe(200);

@@ -189,7 +189,7 @@ describe('a path', () => {
   leavesNoTrace();
 
   it('that is not there is answered 404, and so is a method that it does not have', async () => {
-    const nowhere: [string, string][] = [['GET', '/'], ['GET', '/v1'], ['GET', '/v2/profile'], ['GET', '/v1/accounts'], ['GET', '/v1/accounts/x'], ['PUT', '/v1/profile'], ['POST', '/v1/profile'], ['DELETE', '/v1/password'], ['POST', '/v1/route'], ['GET', '/v1/wallet'], ['GET', '/%2e%2e/etc/passwd'], ['GET', '/v1/profile/%00']];
+    const nowhere: [string, string][] = [['GET', '/'], ['GET', '/v1'], ['GET', '/v2/profile'], ['GET', '/v1/accounts'], ['GET', '/v1/accounts/x'], ['PUT', '/v1/profile'], ['POST', '/v1/profile'], ['DELETE', '/v1/password'], ['POST', '/v1/route'], ['POST', '/v1/wallet'], ['DELETE', '/v1/transfers'], ['GET', '/v1/vouchers/x/redeem'], ['GET', '/%2e%2e/etc/passwd'], ['GET', '/v1/profile/%00']];
     for (const [method, path] of nowhere) mustBeProblem(await world.api(REGION, method, path, { token, ...(method === 'POST' || method === 'PUT' ? { body: {} } : {}) }), 404, 'not-found');
   });
 

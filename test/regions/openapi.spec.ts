@@ -8,17 +8,19 @@ import { type Answer, type User, sharedWorld } from './harness/index.js';
 const world = sharedWorld();
 const REGION = 'east';
 const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete']);
-/** The contract's public calls, but for those of money. */
+/** The contract's public calls. */
 const CALLS = [
   'POST /v1/accounts', 'POST /v1/sessions', 'GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions',
   'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password', 'GET /v1/route', 'GET /v1/degradation',
+  'GET /v1/wallet', 'POST /v1/transfers', 'GET /v1/transfers', 'GET /v1/transfers/{id}', 'POST /v1/transfers/{id}/cancel', 'GET /v1/vouchers', 'POST /v1/vouchers/{id}/redeem',
 ];
 /** The contract's table of errors, of those that these calls can answer. */
 const SLUGS: Record<string, readonly string[]> = {
-  400: ['invalid-request'], 401: ['invalid-credentials', 'session-invalid', 'session-origin-unavailable'], 409: ['identifier-taken', 'idempotency-key-reused'], 412: ['precondition-failed'],
-  413: ['body-too-large'], 415: ['unsupported-media-type'], 422: ['weak-password'], 429: ['too-many-attempts'], 503: ['home-unavailable', 'outcome-unknown', 'unavailable', 'overloaded'],
+  400: ['invalid-request', 'idempotency-key-required'], 401: ['invalid-credentials', 'session-invalid', 'session-origin-unavailable'], 404: ['not-found', 'payee-unknown'], 409: ['identifier-taken', 'idempotency-key-reused', 'transfer-final'], 412: ['precondition-failed'],
+  413: ['body-too-large'], 415: ['unsupported-media-type'], 422: ['weak-password', 'insufficient-funds'], 429: ['too-many-attempts'], 503: ['home-unavailable', 'outcome-unknown', 'unavailable', 'overloaded'],
 };
-const WITH_SESSION = new Set(['GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password']);
+const WITH_SESSION = new Set(['GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password',
+  'GET /v1/wallet', 'POST /v1/transfers', 'GET /v1/transfers', 'GET /v1/transfers/{id}', 'POST /v1/transfers/{id}/cancel', 'GET /v1/vouchers', 'POST /v1/vouchers/{id}/redeem']);
 
 let document: any;
 let user: User;
@@ -45,9 +47,9 @@ function mustFit(schema: object, value: unknown, what: string): void {
 }
 
 /** Asks, and holds the answer against what the document says of its status. */
-async function ask(name: string, options: CallOptions & { query?: string } = {}): Promise<Answer> {
+async function ask(name: string, options: CallOptions & { query?: string; id?: string } = {}): Promise<Answer> {
   const [method, path] = name.split(' ') as [string, string];
-  const answer = await world.api(REGION, method, path + (options.query ?? ''), options);
+  const answer = await world.api(REGION, method, path.replace('{id}', options.id ?? '') + (options.query ?? ''), options);
   const documented = operation(name).responses[answer.status];
   if (documented === undefined) throw new Error(`${name} answered ${answer.status}, which is not documented: ${answer.text}`);
   const [type, content] = Object.entries<any>(documented.content ?? {})[0] ?? [];
@@ -94,10 +96,12 @@ describe('the OpenAPI document', () => {
     for (const slug of ['session-invalid', 'session-origin-unavailable']) expect(listed('GET /v1/sessions/current')).toContain(`urn:homeward:problem:${slug}`);
     for (const slug of ['invalid-credentials', 'weak-password', 'home-unavailable', 'outcome-unknown']) expect(listed('PUT /v1/password')).toContain(`urn:homeward:problem:${slug}`);
     expect(listed('PATCH /v1/profile')).toContain('urn:homeward:problem:precondition-failed');
+    for (const slug of ['idempotency-key-required', 'payee-unknown', 'insufficient-funds', 'idempotency-key-reused', 'home-unavailable']) expect(listed('POST /v1/transfers')).toContain(`urn:homeward:problem:${slug}`);
+    expect(listed('POST /v1/transfers/{id}/cancel')).toContain('urn:homeward:problem:transfer-final');
   });
 
   it('documents bodies and parameters in schemas that are JSON Schema', () => {
-    const bodies = { 'POST /v1/accounts': ['application/json'], 'POST /v1/sessions': ['application/json'], 'PUT /v1/password': ['application/json'], 'PATCH /v1/profile': ['application/merge-patch+json', 'application/json'] };
+    const bodies = { 'POST /v1/accounts': ['application/json'], 'POST /v1/sessions': ['application/json'], 'PUT /v1/password': ['application/json'], 'PATCH /v1/profile': ['application/merge-patch+json', 'application/json'], 'POST /v1/transfers': ['application/json'] };
     for (const name of CALLS) {
       const { requestBody, parameters = [] } = operation(name);
       expect(Object.keys(requestBody?.content ?? {}).sort(), name).toEqual([...(bodies[name as keyof typeof bodies] ?? [])].sort());
@@ -108,8 +112,9 @@ describe('the OpenAPI document', () => {
       for (const { name: parameter, schema } of parameters) expect(ajv.validateSchema(schema), parameter).toBe(true);
     }
     const headersOf = (name: string): string[] => operation(name).parameters.filter((parameter: any) => parameter.in === 'header').map((parameter: any) => parameter.name);
-    for (const name of ['POST /v1/accounts', 'PUT /v1/password']) expect(headersOf(name)).toEqual(expect.arrayContaining(['Idempotency-Key', 'Homeward-Consistency']));
+    for (const name of ['POST /v1/accounts', 'PUT /v1/password', 'POST /v1/transfers', 'POST /v1/vouchers/{id}/redeem']) expect(headersOf(name)).toEqual(expect.arrayContaining(['Idempotency-Key', 'Homeward-Consistency']));
     expect(headersOf('PATCH /v1/profile')).toEqual(expect.arrayContaining(['If-Match', 'Homeward-Consistency']));
+    expect(operation('POST /v1/transfers').parameters).toContainEqual(expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: true }));
     expect(operation('GET /v1/route').parameters).toEqual([expect.objectContaining({ name: 'identifier', in: 'query', required: true })]);
     mustFit(operation('POST /v1/accounts').requestBody.content['application/json'].schema, { identifier: 'ada@example.com', password: 'violet-otter-42', profile: { locale: 'en' } }, 'a registration');
     mustFit(operation('PATCH /v1/profile').requestBody.content['application/merge-patch+json'].schema, { displayName: null, attributes: { team: null } }, 'a patch');
@@ -144,6 +149,26 @@ describe('the OpenAPI document', () => {
     expect((await ask('DELETE /v1/sessions', { token })).status).toBe(204);
   });
 
+  it('agrees with what the service answers about money', async () => {
+    const [payer, payee] = await Promise.all([world.register(REGION), world.register(REGION)]);
+    expect((await world.ops(REGION, 'POST', '/ops/deposits', { body: { account: payer.id, amount: 100, key: 'once' } })).status).toBe(200);
+    const mine = await world.signIn(REGION, payer);
+    expect((await ask('GET /v1/wallet', { token: mine })).body.balance).toBe(100);
+    const transfer = await ask('POST /v1/transfers', { token: mine, key: 'lunch', body: { payee: payee.identifier, amount: 30, memo: 'Lunch' } });
+    expect(transfer.status).toBe(201);
+    expect((await ask('POST /v1/transfers', { token: mine, body: { payee: payee.id, amount: 1 } })).status).toBe(400);
+    expect((await ask('POST /v1/transfers', { token: mine, key: 'lunch', body: { payee: payee.id, amount: 31 } })).status).toBe(409);
+    expect((await ask('POST /v1/transfers', { token: mine, key: 'much', body: { payee: payee.id, amount: 71 } })).status).toBe(422);
+    expect((await ask('POST /v1/transfers', { token: mine, key: 'nobody', body: { payee: world.identifier(REGION), amount: 1 } })).status).toBe(404);
+    expect((await ask('GET /v1/transfers', { token: mine, query: '?limit=1' })).body.items).toHaveLength(1);
+    expect((await ask('GET /v1/transfers', { token: mine, query: '?limit=0' })).status).toBe(400);
+    expect((await ask('GET /v1/transfers/{id}', { token: mine, id: transfer.body.id })).status).toBe(200);
+    expect((await ask('GET /v1/transfers/{id}', { token: mine, id: payer.id })).status).toBe(404);
+    expect((await ask('POST /v1/transfers/{id}/cancel', { token: mine, id: transfer.body.id })).status).toBe(409);
+    expect((await ask('GET /v1/vouchers', { token: mine })).body).toEqual({ items: [], next: null });
+    expect((await ask('POST /v1/vouchers/{id}/redeem', { token: mine, id: transfer.body.id })).status).toBe(404);
+  });
+
   it('agrees with what the service answers while the link is cut', async () => {
     const away = await world.register('west', REGION);
     const mine = await world.signIn(REGION, away);
@@ -154,6 +179,10 @@ describe('the OpenAPI document', () => {
     expect((await ask('POST /v1/sessions', { body: { identifier: world.identifier('west'), password: 'violet-otter-42' } })).status).toBe(503);
     expect((await ask('PUT /v1/password', { token: mine, body: { current: away.password, next: 'violet-otter-45' } })).status).toBe(503);
     expect((await ask('GET /v1/profile', { token: foreign })).status).toBe(401);
+    expect((await ask('GET /v1/wallet', { token: mine })).body.authoritative).toBe(false);
+    const queued = await ask('POST /v1/transfers', { token: mine, key: 'rent', body: { payee: user.id, amount: 1 } });
+    expect(queued.status).toBe(202);
+    expect((await ask('POST /v1/transfers/{id}/cancel', { token: mine, id: queued.body.id })).status).toBe(202);
     expect((await ask('GET /v1/degradation')).body.peers).toEqual([{ region: 'west', reachable: false }]);
     await world.heal();
     await world.mustConverge();

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PARTITIONS, STREAMS, type StreamName } from '#kernel/wire';
 import { headsOf, untilApplied, untilKept, writeAll } from './events.js';
 import { Cluster } from './harness/cluster.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
-import { secondReader, secondRelay } from './harness/second.js';
+import { secondApplier, secondReader, secondRelay } from './harness/second.js';
 import { holding } from './situations.js';
 
 const world = sharedWorld();
@@ -140,6 +141,29 @@ describe('faults 19: two consumers at once', () => {
     watching.abort();
     expect(await watch).toEqual([]);
     await mustBeThereOnce(users);
+  });
+
+  it('never go back behind each other: what one of them has in memory of the position counts for nothing where the table says otherwise', async () => {
+    const [writer, account] = ['ghost', randomUUID()];
+    const [ahead, behind] = [await secondApplier(world, west, writer), await secondApplier(world, west, writer)];
+    stops.push(ahead.stop, behind.stop);
+    await Promise.all([ahead.applier.load(writer), behind.applier.load(writer)]);
+    const epochs = (numbers: number[]) => numbers.map((number) => ({ bytes: JSON.stringify({ v: 1, writer, stream: 'epochs', partition: 0, number, key: account, payload: { account, epoch: number } }), offset: number }));
+    const position = async (): Promise<number[]> => (await world.sql<{ applied: string }>(west, `SELECT applied FROM stream_applied WHERE region = $1 AND writer = $2 AND stream = 'epochs' AND partition = 0`, [west, writer])).map(({ applied }) => Number(applied));
+    try {
+      expect(await ahead.applier.feed(writer, 'epochs', 0, epochs([1, 2, 3, 4, 5]))).toBeUndefined();
+      expect(await behind.applier.feed(writer, 'epochs', 0, epochs([1, 2, 3]))).toBeUndefined();
+      expect(await position()).toEqual([5]);
+      expect(await behind.applier.feed(writer, 'epochs', 0, epochs([4, 5, 6]))).toBeUndefined();
+      expect(await ahead.applier.feed(writer, 'epochs', 0, epochs([8]))).toBe(8);
+      expect(await position()).toEqual([6]);
+      expect(await world.sql(west, 'SELECT epoch::int FROM credential_epoch WHERE account = $1', [account])).toEqual([{ epoch: 6 }]);
+    } finally {
+      for (const stop of stops.splice(0)) await stop();
+      await world.sql(west, 'DELETE FROM stream_applied WHERE region = $1 AND writer = $2', [west, writer]);
+      await world.sql(west, 'DELETE FROM credential_epoch WHERE account = $1', [account]);
+    }
+    await world.mustConverge();
   });
 
   /** Looks all the time. @returns what went back */

@@ -3,9 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { databaseUrl } from './harness/deployment.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 import { readMetrics, sumOf } from './harness/metrics.js';
+import { asReplication } from './situations.js';
 
 const world = sharedWorld();
 const PUBLISHED = ['password', 'profile', 'ended_session', 'signout', 'heartbeat', 'stream_applied'];
+/** Of money and notices. */
+const PUBLISHED_SINCE = [
+  'posting', 'balance', 'transfer_request', 'transfer_decision', 'transfer_credit', 'voucher', 'voucher_redemption', 'redeem_request', 'notification', 'notification_read',
+  'announcement', 'announcement_act', 'incident', 'incident_account',
+];
 /** The reader says within this what stopped it (faults, 25), and the time that a busy machine takes to look. */
 const ALARM_MS = 10_000 + 2_000;
 
@@ -35,10 +41,33 @@ async function hold(region: string, table: string): Promise<{ release(): Promise
   return { release: () => client.end() };
 }
 
+/** A row of `home` in this table, with what every column needs and no meaning. @returns its text */
+async function rowOf(home: string, table: string): Promise<string> {
+  const columns = await world.sql<{ name: string; type: string }>(home, `
+    SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+    WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND (attnotnull OR attname = 'account') AND NOT atthasdef`, [`public.${table}`]);
+  const values: Record<string, string> = { uuid: 'gen_random_uuid()', bytea: `'\\x00'`, jsonb: `'{}'`, 'timestamp with time zone': 'now()', boolean: 'false', text: `'x'` };
+  const value = ({ name, type }: { name: string; type: string }): string => (name === 'region' ? `'${home}'` : (values[type] ?? '1'));
+  const [row] = await world.sql<{ text: string }>(home, `INSERT INTO ${table} (${columns.map(({ name }) => name).join(', ')}) VALUES (${columns.map(value).join(', ')}) RETURNING ${table}::text AS text`);
+  return row!.text;
+}
+
 describe('a published row has one writer', () => {
   beforeAll(async () => {
     await seen('west');
     await world.settleAll();
+  });
+
+  it.each(PUBLISHED_SINCE)("and another region's own write of it is refused by the database, also where it is money: %s", async (table) => {
+    const made = await rowOf('west', table);
+    await eventually(async () => expect(await world.sql('east', `SELECT 1 FROM ${table} WHERE ${table}::text = $1`, [made])).toHaveLength(1));
+    const refused = { code: 'HW001', message: expect.stringContaining(table) };
+    await expect(world.sql('east', `INSERT INTO ${table} (region) VALUES ('west')`)).rejects.toMatchObject(refused);
+    await expect(world.sql('east', `UPDATE ${table} SET slot = slot WHERE region = 'west'`)).rejects.toMatchObject(refused);
+    await expect(world.sql('east', `DELETE FROM ${table} WHERE region = 'west'`)).rejects.toMatchObject(refused);
+    await expect(world.sql('west', `UPDATE ${table} SET region = 'east' WHERE region = 'west'`)).rejects.toMatchObject(refused);
+    await asReplication(world, 'west', `DELETE FROM ${table} WHERE ${table}::text = $1`, [made]);
+    await eventually(async () => expect(await world.sql('east', `SELECT 1 FROM ${table} WHERE ${table}::text = $1`, [made])).toEqual([]));
   });
 
   it.each(PUBLISHED)("and another region's own write of it is refused by the database: %s", async (table) => {

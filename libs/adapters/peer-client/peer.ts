@@ -136,7 +136,8 @@ export class Peer {
     try {
       return await this.places[kind].execute(async () => {
         const leftMs = untilMs - performance.now();
-        // It may have waited for its place: that time is its budget's, and what it waited for may have shown that nobody answers.
+        // It may have waited for its place: that time is its budget's, and what it waited for may have shown that nobody answers
+        // (test/regions/link.spec.ts, "faults 6").
         if (leftMs <= 0 || !this.reachable(kind)) return { kind: 'not-sent', why: 'no place in time' };
         return await this.sent<T>(kind, path, body, leftMs);
       });

@@ -80,10 +80,10 @@ export class OrderEffect implements StreamEffect {
     switch (event.kind) {
       case 'request':
         if (event.acceptedBy !== writer) throw new Error(`${writer} sent a request that ${event.acceptedBy} took`);
-        transfers.request(orderOf(event), this.waitedMs(event));
+        transfers.request(event, this.waitedMs(event));
         break;
       case 'cancel':
-        transfers.cancel(orderOf(event));
+        transfers.cancel(event);
         break;
       case 'credit':
         this.mustComeFromHome(ledger, writer, event);
@@ -112,8 +112,4 @@ export class OrderEffect implements StreamEffect {
 function sort(events: readonly OrderEvent[]): Sorted {
   const of = <K extends OrderEvent['kind']>(...kinds: K[]) => events.filter((event): event is Extract<OrderEvent, { kind: K }> => (kinds as string[]).includes(event.kind));
   return { transfers: of('request', 'cancel'), credits: of('credit'), redeems: of('redeem'), grants: of('grant') };
-}
-
-function orderOf({ kind: _, to: __, ...order }: RequestEvent | CancelEvent) {
-  return order;
 }

@@ -1,7 +1,7 @@
 import type { Database } from '#adapters/postgres';
 import { isUuid } from '#kernel/ids';
 import { InvalidRequestError } from '#kernel/problems';
-import type { CreditEvent, OrderEvent, RedeemEvent, RequestEvent } from '#kernel/wire';
+import type { OrderEvent } from '#kernel/wire';
 
 /** A page of orders, as their events were. */
 export interface OrderPage {
@@ -19,19 +19,20 @@ const BASE64URL = (column: string): string => `translate(rtrim(encode(${column},
 /** In each payer's order, which the home keeps. */
 const REQUESTS = {
   name: 'state-requests',
-  text: `SELECT id, payer, payee, payee_home AS "payeeHome", amount::float8 AS amount, memo, ${BASE64URL('key')} AS key, ${BASE64URL('session')} AS session, epoch::float8 AS epoch,
-           region AS "acceptedBy", ${ISO('requested_at')} AS "requestedAt", version::float8 AS version
+  text: `SELECT payer, version::float8 AS version, jsonb_strip_nulls(jsonb_build_object('kind', 'request', 'to', home, 'id', id, 'payer', payer, 'payee', payee, 'payeeHome', payee_home,
+           'amount', amount, 'memo', memo, 'key', ${BASE64URL('key')}, 'session', ${BASE64URL('session')}, 'epoch', epoch, 'acceptedBy', region, 'requestedAt', ${ISO('requested_at')})) AS item
          FROM transfer_request r WHERE region = $1 AND home = $2 AND (payer, version) > ($3, $4::bigint)
            AND NOT EXISTS (SELECT FROM transfer_decision d WHERE d.id = r.id) ORDER BY payer, version LIMIT ${PAGE}`,
 };
 const CREDITS = {
   name: 'state-credits',
-  text: `SELECT id, payer, payee, amount::float8 AS amount, memo, ${ISO('decided_at')} AS "decidedAt"
+  text: `SELECT id, jsonb_strip_nulls(jsonb_build_object('kind', 'credit', 'to', payee_home, 'id', id, 'payer', payer, 'payee', payee, 'amount', amount, 'memo', memo,
+           'decidedAt', ${ISO('decided_at')})) AS item
          FROM transfer_decision WHERE region = $1 AND payee_home = $2 AND payee_home <> region AND outcome = 'settled' AND id > $3 ORDER BY id LIMIT ${PAGE}`,
 };
 const REDEEMS = {
   name: 'state-redeems',
-  text: `SELECT q.id AS voucher, q.account FROM redeem_request q JOIN account a ON a.id = q.account
+  text: `SELECT q.id, jsonb_build_object('kind', 'redeem', 'to', a.home, 'voucher', q.id, 'account', q.account) AS item FROM redeem_request q JOIN account a ON a.id = q.account
          WHERE q.region = $1 AND a.home = $2 AND q.id > $3 AND NOT EXISTS (SELECT FROM voucher_redemption r WHERE r.id = q.id) ORDER BY q.id LIMIT ${PAGE}`,
 };
 
@@ -55,20 +56,18 @@ export class OrderState {
   }
 
   private async requests(peer: string, payer: string, above: number): Promise<OrderPage> {
-    const rows = await this.database.query<Omit<RequestEvent, 'kind' | 'to' | 'memo'> & { memo: string | null; version: number }>(REQUESTS, [this.own, peer, payer, above]);
-    const items = rows.map(({ version: _, memo, ...order }): RequestEvent => ({ kind: 'request', to: peer, ...order, ...(memo === null ? {} : { memo }) }));
+    const rows = await this.database.query<{ payer: string; version: number; item: OrderEvent }>(REQUESTS, [this.own, peer, payer, above]);
     const last = rows.at(-1);
-    return { items, next: rows.length < PAGE ? `credits:${FIRST}` : `requests:${last!.payer}:${last!.version}` };
+    return { items: rows.map(({ item }) => item), next: rows.length < PAGE ? `credits:${FIRST}` : `requests:${last!.payer}:${last!.version}` };
   }
 
   private async credits(peer: string, after: string): Promise<OrderPage> {
-    const rows = await this.database.query<Omit<CreditEvent, 'kind' | 'to' | 'memo'> & { memo: string | null }>(CREDITS, [this.own, peer, after]);
-    const items = rows.map(({ memo, ...credit }): CreditEvent => ({ kind: 'credit', to: peer, ...credit, ...(memo === null ? {} : { memo }) }));
-    return { items, next: rows.length < PAGE ? `redeems:${FIRST}` : `credits:${rows.at(-1)!.id}` };
+    const rows = await this.database.query<{ id: string; item: OrderEvent }>(CREDITS, [this.own, peer, after]);
+    return { items: rows.map(({ item }) => item), next: rows.length < PAGE ? `redeems:${FIRST}` : `credits:${rows.at(-1)!.id}` };
   }
 
   private async redeems(peer: string, after: string): Promise<OrderPage> {
-    const rows = await this.database.query<Omit<RedeemEvent, 'kind' | 'to'>>(REDEEMS, [this.own, peer, after]);
-    return { items: rows.map((redeem) => ({ kind: 'redeem', to: peer, ...redeem })), next: rows.length < PAGE ? null : `redeems:${rows.at(-1)!.voucher}` };
+    const rows = await this.database.query<{ id: string; item: OrderEvent }>(REDEEMS, [this.own, peer, after]);
+    return { items: rows.map(({ item }) => item), next: rows.length < PAGE ? null : `redeems:${rows.at(-1)!.id}` };
   }
 }

@@ -74,7 +74,7 @@ function withholding(listener: Listener): Record<string, () => RawConnection> {
   return {
     'says nothing': () => open(),
     'trickles headers': () => open().send('GET /v1/degradation HTTP/1.1\r\n').trickle('x-slow: y\r\n', SLOW_MS),
-    'trickles its first line': () => open().trickle('GET /v1/degradation?'.repeat(9), SLOW_MS),
+    'trickles its first line': () => open().send('GET /v1/degradation?').trickle('x', SLOW_MS),
     ...(listener === 'public' ? {
       'trickles a body': () => open().send(`${body}content-length: 1000\r\n\r\n`).trickle(' ', SLOW_MS),
       'trickles chunks': () => open().send(`${body}transfer-encoding: chunked\r\n\r\n`).trickle('1\r\n \r\n', SLOW_MS),

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, eventually } from '../../regions/harness/index.js';
+import { RawConnection } from '../../regions/harness/raw-connection.js';
 import { untilKnownEverywhere } from '../../regions/situations.js';
 import { Flood, addressOf, signInFrom, usersOf } from './attackers.js';
 import { world } from './world.js';
@@ -85,6 +86,18 @@ describe('faults 33: 500 sign-ins per second with wrong passwords at one region'
     const wrong = flood.answers.filter(({ status }) => status === 401).length;
     expect(wrong).toBeGreaterThan(0);
     expect(wrong).toBeLessThanOrEqual(PER_ADDRESS);
+  });
+
+  it('callers that hang up before their answer hold no place', async () => {
+    const [{ identifier, password }] = users as [User];
+    const body = JSON.stringify({ identifier, password });
+    const request = `POST /v1/sessions HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.50\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    for (let turn = 0; turn < 100; turn += 1) {
+      const connection = RawConnection.to(world().ports(EAST).public).send(request);
+      await new Promise((next) => setTimeout(next, turn % 7));
+      connection.close();
+    }
+    await eventually(async () => expect((await signInFrom(world(), EAST, '203.0.113.50', { identifier, password })).status).toBe(201));
   });
 
   it('leaves nothing behind: hashing is idle, and anybody enters', async () => {

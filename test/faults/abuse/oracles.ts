@@ -10,7 +10,7 @@ const [EAST, WEST] = ['east', 'west'] as const;
 const SEED = randomInt(2 ** 31);
 /** Identifiers of each kind in a comparison, and how often each is tried: less often than an identifier that is attacked is slowed. */
 const IDENTIFIERS = 10;
-const TRIES = 8;
+const TRIES = 6;
 /** So many standard deviations come about by chance once in ten thousand times. */
 const MOST_DIFFERENT = 3.9;
 /** Second reads of one identifier in a minute. */
@@ -81,7 +81,7 @@ describe(`faults 33: a known account can't be told from an unknown one (seed ${S
     const identifiers = { known: known.splice(0, IDENTIFIERS), unknown: nobody() };
     const flood = new Flood(250, (number) => signInFrom(world(), WEST, addressOf((lastAddress += 1)), { identifier: crowd[number % crowd.length]! }));
     try {
-      const samples = await sample(WEST, 10, identifiers);
+      const samples = await sample(WEST, 5, identifiers);
       const overloaded = ({ status }: Answer): number => (status === 503 ? 1 : 0);
       expect(samples.known.some((answer) => overloaded(answer) === 1)).toBe(true);
       expect(Math.abs(differenceOf(samples.known.map(overloaded), samples.unknown.map(overloaded)))).toBeLessThan(MOST_DIFFERENT);

@@ -31,24 +31,35 @@ export async function secondRelay(world: World, region: string): Promise<{ relay
   return { relay, stop };
 }
 
+/** A second applier of a writer's streams; who feeds it is the caller's matter. */
+export async function secondApplier(world: World, region: string, writer: string, source: EventSource = nobody): Promise<{ applier: StreamApplier } & Stopping> {
+  const [logger, database] = await databaseOf(world, region);
+  const applier = new StreamApplier({ region, peers: [writer] }, database, [new AccountEffect(), new EpochEffect(() => undefined)], source, logger);
+  applier.run();
+  const stop = async (): Promise<void> => {
+    await applier.stop();
+    await database.stop();
+  };
+  return { applier, stop };
+}
+
+const theServices = (): Promise<never> => Promise.reject(new Error('the service does that'));
+const nobody: EventSource = { pull: theServices, resync: theServices };
+
 /** A second reader of a peer's streams, which applies them; what Kafka lacks it takes from the peer's outbox itself. */
 export async function secondReader(world: World, region: string, peer: string): Promise<{ applier: StreamApplier; reader: PeerReader } & Stopping> {
-  const [[logger, database], [, there]] = await Promise.all([databaseOf(world, region), databaseOf(world, peer)]);
+  const [logger, there] = await databaseOf(world, peer);
   const rows = new OutboxRows(there, peer);
-  const source: EventSource = {
-    pull: (_, stream, partition, fromNumber, limit) => rows.page(stream, partition, fromNumber, limit),
-    resync: () => Promise.reject(new Error('the service does that')),
-  };
-  const applier = new StreamApplier({ region, peers: [peer] }, database, [new AccountEffect(), new EpochEffect(() => undefined)], source, logger);
+  const second = await secondApplier(world, region, peer, { pull: (_, stream, partition, fromNumber, limit) => rows.page(stream, partition, fromNumber, limit), resync: theServices });
+  const { applier } = second;
   const certificate = (name: string): string => join(world.address.data, 'tls', name);
   const tls = { caFile: certificate('ca.crt'), certFile: certificate(`${region}.crt`), keyFile: certificate(`${region}.key`) };
   const reader = new PeerReader({ region, peer, brokers: [`127.0.0.1:${portOnLink(world, region, peer, 'kafka')}`], tls }, applier, () => undefined, logger);
-  applier.run();
   reader.run();
   const stop = async (): Promise<void> => {
     await reader.stop();
-    await applier.stop();
-    await Promise.all([database.stop(), there.stop()]);
+    await second.stop();
+    await there.stop();
   };
   return { applier, reader, stop };
 }

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { addressKey } from '#features/attempts';
 import { limits } from '#kernel/config';
@@ -26,4 +27,29 @@ export function boundConnections(server: Server, perAddress: boolean, refused: (
     refused('connections-of-address');
     socket.destroy();
   });
+}
+
+/**
+ * Ends connections whose TLS handshake isn't over in time. TLS has a limit of its own, which begins anew with each byte: who trickles a handshake is
+ * never cut off by it.
+ */
+export function boundHandshakes(server: TlsServer, refused: (why: string) => void): void {
+  const timers = new Map<string, NodeJS.Timeout>();
+  server.on('connection', (socket: Socket) => {
+    const end = farEnd(socket);
+    const timer = setTimeout(() => {
+      refused('handshake');
+      socket.destroy();
+    }, limits.requestReceiveMs);
+    timers.set(end, timer);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      timers.delete(end);
+    });
+  });
+  server.on('secureConnection', (socket: Socket) => clearTimeout(timers.get(farEnd(socket))));
+}
+
+function farEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

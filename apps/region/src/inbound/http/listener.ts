@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import type { ServerOptions } from 'node:https';
+import type { ServerOptions, Server as TlsServer } from 'node:https';
 import { type DynamicModule, StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '#kernel/config';
 import { HeadersTooLargeError, InvalidRequestError } from '#kernel/problems';
 import { type Logger, withRequestId } from '#kernel/telemetry';
-import { boundConnections } from './connections.js';
+import { boundConnections, boundHandshakes } from './connections.js';
 import { ProblemFilter } from './problem-filter.js';
 import { refuseBadUrl, refuseRaw } from './raw-refusals.js';
 
@@ -50,13 +50,14 @@ export async function createListener(module: DynamicModule, options: ListenerOpt
     routerOptions: { maxParamLength: 256 },
   };
   const limitsOfNode = { maxHeaderSize: limits.headerBytes, headersTimeout: limits.requestReceiveMs, connectionsCheckingInterval: 1_000 };
-  const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, handshakeTimeout: limits.requestReceiveMs, ...options.https } } : { ...server, http: limitsOfNode });
+  const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, ...options.https } } : { ...server, http: limitsOfNode });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false, bodyParser: false });
   takeJsonOnly(adapter, options.mediaTypes ?? ['application/json']);
   app.useGlobalFilters(new ProblemFilter(options.region, options.logger));
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => new InvalidRequestError(issues.map(fieldError)) }));
   addHooks(adapter, options);
   boundConnections(app.getHttpServer() as Server, options.trustedProxies === undefined || options.trustedProxies.length === 0, options.cutOff);
+  if (options.https) boundHandshakes(app.getHttpServer() as TlsServer, options.cutOff);
   return app;
 }
 
