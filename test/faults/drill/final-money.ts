@@ -11,6 +11,15 @@ const BOOKS_SQL = 'SELECT book, sum(amount)::float8 AS amount FROM posting WHERE
 const BALANCES_SQL = `SELECT coalesce(sum(amount), 0)::float8 AS balances, coalesce(min(amount), 0)::float8 AS lowest,
   (SELECT coalesce(sum(amount), 0)::float8 FROM posting WHERE region = $1 AND book = 'account') AS posted FROM balance WHERE region = $1`;
 
+const ON_ITS_WAY_SQL = `SELECT EXISTS (SELECT 1 FROM posting WHERE book LIKE 'clearing:%' GROUP BY book HAVING sum(amount) <> 0)
+  OR EXISTS (SELECT 1 FROM transfer_request r WHERE NOT EXISTS (SELECT 1 FROM transfer_decision d WHERE d.id = r.id)) AS waiting`;
+
+/** Whether an order waits to be decided, or an amount to be credited, as far as this region knows. */
+export async function isMoneyOnItsWay(world: World, region: string): Promise<boolean> {
+  const [row] = await world.sql<{ waiting: boolean }>(region, ON_ITS_WAY_SQL);
+  return row!.waiting;
+}
+
 /** Reads all money of the drill's users by the API, in every region, and every region's own books by SQL. @param tokens by user and region */
 export async function readMoney(world: World, traffic: Traffic, tokens: ReadonlyMap<string, string>): Promise<FinalMoney> {
   const reads = traffic.users.flatMap((user) => world.regions.map((region) => ({ user, region, token: tokens.get(`${user.digest} ${region}`) ?? '' })));

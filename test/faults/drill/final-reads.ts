@@ -4,7 +4,7 @@ import type { World } from '../../regions/harness/world.js';
 import type { Final } from './final.js';
 import { digestOf } from './history.js';
 import { inTurns } from './in-turns.js';
-import { readMoney } from './final-money.js';
+import { isMoneyOnItsWay, readMoney } from './final-money.js';
 import { flatFields } from './recorder.js';
 import type { Traffic } from './traffic/traffic.js';
 import type { SyntheticUser } from './traffic/user.js';
@@ -53,14 +53,14 @@ export class FinalReads {
     const passwords = await this.passwords([...traffic.users, ...latecomers]);
     const sessions = await this.sessions();
     const profiles = await this.profiles();
-    const money = traffic.money ? await readMoney(world, traffic, this.tokens) : undefined;
+    const money = await readMoney(world, traffic, this.tokens);
     const after = await FinalReads.before(world);
     const grown = (region: string, what: 'deadLetters' | 'conflicts'): number => after.aside[region]![what] - before.aside[region]![what];
     return {
       accounts: await this.accounts(), passwords, sessions, profiles, tables,
       aside: perRegion(world, (region) => ({ deadLetters: grown(region, 'deadLetters'), conflicts: grown(region, 'conflicts') })),
       boots: perRegion(world, (region) => ({ before: before.boots[region]!, after: after.boots[region]! })),
-      ...(money === undefined ? {} : { money }), ...(equal ? { equalMs } : {}),
+      money, ...(equal ? { equalMs } : {}),
     };
   }
 
@@ -70,6 +70,7 @@ export class FinalReads {
       tables = await this.tables();
       const different = Object.keys(tables).filter((table) => new Set(Object.values(tables[table]!).map(({ digest }) => digest)).size > 1);
       if (different.length > 0) throw new Error(`${different.join(', ')} differ`);
+      for (const region of this.world.regions) if (await isMoneyOnItsWay(this.world, region)) throw new Error(`money is on its way in ${region}`);
       return true;
     }, EQUAL_MS).catch(() => false);
     return { tables, equal };

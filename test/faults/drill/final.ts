@@ -15,8 +15,7 @@ export interface Final {
   readonly aside: Readonly<Record<string, { readonly deadLetters: number; readonly conflicts: number }>>;
   /** By region: which process of the service ran before and which after. */
   readonly boots: Readonly<Record<string, { readonly before: string; readonly after: string }>>;
-  /** Absent where the deployment has no money. */
-  readonly money?: FinalMoney;
+  readonly money: FinalMoney;
   /** From the end of the traffic until every region had the same rows; absent where that never came. */
   readonly equalMs?: number;
 }

@@ -29,7 +29,7 @@ export interface Drill {
  */
 export async function runDrill(world: World, scenario: Scenario, seed: number, say: (line: string) => void): Promise<Drill> {
   const recorder = new Recorder();
-  const traffic = new Traffic({ world, recorder, random: new Seeded(seed) }, scenario, await hasMoney(world));
+  const traffic = new Traffic({ world, recorder, random: new Seeded(seed) }, scenario);
   const driver = new FaultDriver(world, recorder, (line) => say(`${(recorder.now() / 1_000).toFixed(1).padStart(6)} s  ${line}`), new Prober(traffic, recorder));
   const before = await FinalReads.before(world);
   await traffic.prepare();
@@ -69,11 +69,6 @@ export function writeDrill({ report, history }: Drill, folder: string): string {
 /** How long the traffic of a drill goes on, in seconds. */
 export function lengthS({ controlS, healedS, faults }: Scenario): number {
   return controlS + faultsEndS(faults) + healedS;
-}
-
-/** Whether this deployment has wallets. */
-async function hasMoney(world: World): Promise<boolean> {
-  return (await world.api(world.regions[0]!, 'GET', '/v1/wallet')).status !== 404;
 }
 
 function pause(s: number): Promise<void> {

@@ -83,7 +83,7 @@ function answer(where: 'passwords' | 'sessions', which: object, is: string): (se
 }
 
 function money(to: (now: FinalMoney) => Partial<FinalMoney>): (seen: Seen) => void {
-  return ({ final }) => void (final.money = { ...final.money!, ...to(final.money!) });
+  return ({ final }) => void (final.money = { ...final.money, ...to(final.money) });
 }
 
 function transfer(id: string, region: string, told: object): (seen: Seen) => void {

@@ -33,7 +33,7 @@ describe('a report', () => {
   it('tells how many orders had to wait, and how late those were', () => {
     const seen = soundDrill();
     expect(reportOf(seen).transfers).toEqual({ queued: 1, late: 0, latestMs: 1_000 });
-    const money = seen.final.money!;
+    const money = seen.final.money;
     seen.final.money = { ...money, transfers: money.transfers.map((one) => (one.transfer === 't-2' ? { ...one, settledAt: '2026-11-21T12:00:47Z' } : one)) };
     expect(reportOf(seen).transfers).toEqual({ queued: 1, late: 1, latestMs: 7_000 });
   });

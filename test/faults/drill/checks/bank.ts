@@ -2,13 +2,11 @@ import type { FinalTransfer } from '../final.js';
 import type { Intent } from '../model.js';
 import { type Check, Findings, at } from './verdict.js';
 
-const PROMISE = 'users and money on its way are what was deposited and granted; no balance is negative';
 const FINAL = new Set(['settled', 'failed', 'cancelled']);
 
 /** Design, rule 6: two books, in which nothing comes from nowhere and nothing is left on its way. */
 export const moneyConserved: Check = ({ final: { money } }) => {
   const findings = new Findings();
-  if (money === undefined) return findings.verdict('money-conserved', PROMISE);
   const total = (book: (name: string) => boolean): number => Object.values(money.books).flatMap((books) => Object.entries(books)).reduce((sum, [name, amount]) => sum + (book(name) ? amount : 0), 0);
   const [users, issued] = [total((name) => name === 'account' || name === 'suspense'), -total((name) => name === 'deposits' || name === 'vouchers')];
   const clearings = new Set(Object.values(money.books).flatMap((books) => Object.keys(books)).filter((name) => name.startsWith('clearing:')));
@@ -22,18 +20,16 @@ export const moneyConserved: Check = ({ final: { money } }) => {
     findings.look(posted === balances ? undefined : `balances in ${region} are ${balances}, posted were ${posted}`);
     findings.look(lowest >= 0 ? undefined : `a balance in ${region} is ${lowest}`);
   }
-  return findings.verdict('money-conserved', PROMISE);
+  return findings.verdict('money-conserved', 'users and money on its way are what was deposited and granted; no balance is negative');
 };
 /** Each order is one transfer with one end, the same everywhere; what was refused never happens. */
 export const transfersEnd: Check = ({ model, final: { money }, history }) => {
   const findings = new Findings();
-  if (money !== undefined) {
-    const byOrder = Map.groupBy(money.transfers, ({ order }) => order);
-    for (const intent of model.transfers) {
-      const breach = breachOf(intent, byOrder.get(intent.key) ?? [], history.regions);
-      if (intent.outcome === 'ok') findings.lookForWrite(breach);
-      else findings.look(breach);
-    }
+  const byOrder = Map.groupBy(money.transfers, ({ order }) => order);
+  for (const intent of model.transfers) {
+    const breach = breachOf(intent, byOrder.get(intent.key) ?? [], history.regions);
+    if (intent.outcome === 'ok') findings.lookForWrite(breach);
+    else findings.look(breach);
   }
   return findings.verdict('transfers-end', 'each order is one transfer that ends once, the same everywhere, and a refused one never happens');
 };
@@ -53,13 +49,11 @@ function breachOf({ key, outcome, attempts, endMs }: Intent<'transfer'>, seen: r
 /** What a wallet holds follows from its deposit and its transfers, and every region says so. */
 export const walletsRight: Check = ({ final: { money } }) => {
   const findings = new Findings();
-  if (money !== undefined) {
-    const settled = new Map(money.transfers.filter(({ status }) => status === 'settled').map((transfer) => [transfer.transfer, transfer]));
-    const moved = (account: string): number => [...settled.values()].reduce((sum, { payer, payee, amount }) => sum + (payee === account ? amount : 0) - (payer === account ? amount : 0), 0);
-    for (const { account, region, balance, deposited } of money.wallets) {
-      const due = deposited + moved(account);
-      findings.look(balance === due ? undefined : `the wallet of ${account} shows ${balance} in ${region}, and should hold ${due}`);
-    }
+  const settled = new Map(money.transfers.filter(({ status }) => status === 'settled').map((transfer) => [transfer.transfer, transfer]));
+  const moved = (account: string): number => [...settled.values()].reduce((sum, { payer, payee, amount }) => sum + (payee === account ? amount : 0) - (payer === account ? amount : 0), 0);
+  for (const { account, region, balance, deposited } of money.wallets) {
+    const due = deposited + moved(account);
+    findings.look(balance === due ? undefined : `the wallet of ${account} shows ${balance} in ${region}, and should hold ${due}`);
   }
   return findings.verdict('wallets-right', 'a wallet holds its deposit and what its settled transfers moved, in every region');
 };
@@ -67,7 +61,7 @@ export const walletsRight: Check = ({ final: { money } }) => {
 /** I5 for what users are told. */
 export const toldOnce: Check = ({ final: { money }, history }) => {
   const findings = new Findings();
-  if (money?.notifications !== undefined) {
+  if (money.notifications !== undefined) {
     const counts = new Map<string, number>();
     const name = (region: string, account: string, kind: string, subject: string): string => `${region} ${account} ${kind} ${subject}`;
     for (const { region, account, kind, subject } of money.notifications) counts.set(name(region, account, kind, subject), (counts.get(name(region, account, kind, subject)) ?? 0) + 1);

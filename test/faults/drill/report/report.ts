@@ -21,8 +21,8 @@ export interface Report {
   readonly rpo: { readonly acknowledged: number; readonly missing: number };
   /** Sign-ins because a session's origin could not be reached. */
   readonly sessionsRegenerated: number;
-  /** Orders that were answered 202, those of them that settled late (`lateTransfers`), and the longest time that one was late. */
-  readonly transfers?: { readonly queued: number; readonly late: number; readonly latestMs: number };
+  /** Orders that were answered 202, those of them that settled late, and how long after it could the latest did. */
+  readonly transfers: { readonly queued: number; readonly late: number; readonly latestMs: number };
   /** From the end of the traffic until every region had the same rows. */
   readonly equalMs: number | null;
   /** Calls that were due and left out because too many were under way. */
@@ -41,7 +41,7 @@ export function makeReport(drill: { scenario: Scenario; seed: number; history: H
     operations: operationFigures(history), faults, ...(again.length === 0 ? {} : { rtoMs: Math.max(...again) }),
     rpo: { acknowledged: acknowledged.length, missing: verdicts.reduce((sum, { missing }) => sum + missing, 0) },
     sessionsRegenerated: history.operations.filter(({ problem }) => problem === 'session-origin-unavailable').length,
-    ...(final.money === undefined ? {} : { transfers: lateTransfers(history, final.money) }),
+    transfers: lateTransfers(history, final.money),
     equalMs: final.equalMs === undefined ? null : rounded(final.equalMs), leftOut,
   };
 }

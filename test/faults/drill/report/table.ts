@@ -21,7 +21,7 @@ export function tableOf(report: Report): string {
     columns([['', 'invariant', 'facts', 'promise'], ...verdicts]),
     ...invariants.flatMap(({ name, broken }) => evidenceOf(name, broken)), '',
     `acknowledged writes ${report.rpo.acknowledged}, missing ${report.rpo.missing}; sessions regenerated ${report.sessionsRegenerated}; `
-    + (report.transfers === undefined ? '' : `transfers queued ${report.transfers.queued}, late ${report.transfers.late}, the latest by ${Math.round(report.transfers.latestMs)} ms; `)
+    + `transfers queued ${report.transfers.queued}, late ${report.transfers.late}, the latest by ${Math.round(report.transfers.latestMs)} ms; `
     + `regions equal ${report.equalMs === null ? 'never' : `${Math.round(report.equalMs)} ms`} after the traffic; calls left out ${report.leftOut}`,
   ].join('\n');
 }

@@ -5,15 +5,13 @@ import { Device, type Surroundings } from './device.js';
 import { Registrar } from './registrar.js';
 import type { SyntheticUser } from './user.js';
 
+/** What each user has at first: enough for some transfers, too little for all. */
+export const DEPOSIT = 1_000;
 /** How often each thing is done: mostly cheap calls, since every hash takes a core for some 20 ms. */
 const WEIGHTS = {
   check: 30, 'read-profile': 16, 'edit-profile': 16, 'sign-in': 8, 'sign-out': 5, 'sign-out-all': 1.5, 'change-password': 2.5,
-  register: 4, 'try-old-password': 2, 'try-ended-session': 5,
+  register: 4, 'try-old-password': 2, 'try-ended-session': 5, 'read-wallet': 8, transfer: 12,
 };
-/** What each user has at first: enough for some transfers, too little for all. */
-export const DEPOSIT = 1_000;
-/** Added to these where there is money. */
-const MONEY_WEIGHTS = { 'read-wallet': 8, transfer: 12 };
 /** An order is given in two regions at once so often. */
 const TWICE = 0.15;
 /** Calls under way at once: beyond it a call that is due is left out, so that a region which hangs doesn't pile up clients. */
@@ -40,8 +38,6 @@ export class Traffic {
   constructor(
     private readonly around: Surroundings,
     private readonly scenario: Pick<Scenario, 'regions' | 'traffic'>,
-    /** Whether the users have wallets. */
-    readonly money: boolean,
   ) {
     this.registrar = new Registrar(around);
   }
@@ -55,7 +51,7 @@ export class Traffic {
       if (user === undefined) throw new Error(`no user could be registered in ${home} before the drill`);
       this.users.push(user);
     });
-    if (this.money) await inTurns(this.users, (user) => this.deposit(user));
+    await inTurns(this.users, (user) => this.deposit(user));
     await this.around.world.settleAll();
     this.devices.push(...this.users.flatMap((user) => regions.map((region) => ({ device: new Device(`${user.digest}.${region}`, user, this.around), region }))));
     await inTurns(this.devices, ({ device, region }) => device.signIn(region));
@@ -133,7 +129,7 @@ export class Traffic {
   /** Chosen before anything is waited for, so that one seed gives one sequence of choices as long as the same devices are free. */
   private async next(): Promise<void> {
     const { random } = this.around;
-    const kind = random.weighed(this.money ? { ...WEIGHTS, ...MONEY_WEIGHTS } : WEIGHTS);
+    const kind = random.weighed(WEIGHTS);
     if (kind === 'register') return this.register();
     const free = this.devices.filter(({ device }) => !device.busy && (!device.user.calm || (kind !== 'change-password' && kind !== 'sign-out-all')));
     if (free.length === 0) return;
@@ -150,7 +146,7 @@ export class Traffic {
     }
   }
 
-  private async act(kind: Exclude<keyof typeof WEIGHTS, 'register'> | keyof typeof MONEY_WEIGHTS, device: Device, region: string): Promise<void> {
+  private async act(kind: Exclude<keyof typeof WEIGHTS, 'register'>, device: Device, region: string): Promise<void> {
     if (await device.finishLeaving(region)) return;
     switch (kind) {
       case 'check': return device.check(region);
