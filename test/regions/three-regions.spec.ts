@@ -108,7 +108,7 @@ describe('three regions', () => {
     await world.settleAll();
     await world.cut('refuse', { between: ['east', 'west'] });
     await world.untilCutSeen(['west'], 'east');
-    const keys = ['given up', 'given again'];
+    const keys = ['given-up', 'given-again'];
     const queued = await Promise.all(keys.map((key) => money.order('west', payer, payee.id, 60, { key })));
     for (const answer of queued) expect(answer, answer.text).toMatchObject({ status: 202, body: { status: 'queued', acceptedBy: 'west' } });
     for (const { body } of queued) await money.untilShown(payer, body.id, { status: 'queued' }, ['north']);
