@@ -99,7 +99,7 @@ describe('readiness', () => {
     await world.mustConverge();
   });
 
-  it('is 503 without PostgreSQL, and 200 within 10 s of its return without restarting the service', async () => {
+  it('faults 22: is 503 without PostgreSQL, and 200 within 10 s of its return without restarting the service', async () => {
     const user = await world.register('east');
     const token = await world.signIn('east', user);
     await world.settleAll();
@@ -118,7 +118,7 @@ describe('readiness', () => {
   });
 });
 
-describe('without Redis', () => {
+describe('faults 26: without Redis', () => {
   it('calls with a session and sign-in answer 503, sign-out is taken and holds afterwards, registration, route and announcements go on', async () => {
     const user = await world.register('east');
     const [ended, kept] = [await world.signIn('east', user), await world.signIn('east', user)];

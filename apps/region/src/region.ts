@@ -18,6 +18,7 @@ import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
 import { OrderEffect, OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
 import { PeerEvents, StatePages } from '#features/resync';
+import { Certificates, MacKeyFile } from '#features/rotation';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, CheckSession, CreateSession, EndAllSessions, EndSession, KnownEndings, ReadSessionForPeer, SESSION_SCRIPTS, SessionFeeder, SessionJanitor, SessionPeersOverHttp, SessionStore, TokenReader } from '#features/sessions';
 import { SignIn } from '#features/sign-in';
@@ -36,6 +37,8 @@ import { Every } from './every.js';
 const FORGET_MS = 60_000;
 /** How often peers are looked at for incidents, and incidents for announcements. */
 const LOOK_MS = 500;
+/** How often the files of keys and certificates are looked at. */
+const FILES_MS = 2_000;
 /** How often requests that wait past their time are looked for. */
 const OVERDUE_MS = 5_000;
 
@@ -66,6 +69,7 @@ export function createRegion(config: RegionConfig, logger: Logger) {
       new Every('look-at-peers', LOOK_MS, () => incidents.watchPeers.look(), logger), new Every('announce-incidents', LOOK_MS, () => incidents.announceIncidents.look(), logger),
       ...notices.deliveries,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
       new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
     ],
   };
@@ -76,12 +80,15 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const { region, regions } = config;
   const clock = new SystemClock(config.clockOffsetMs);
   const keyring = new MacKeyring(config.macKeys);
-  const database = new Database({ url: config.databaseUrl, region }, logger);
+  const macKeyFile = new MacKeyFile(config.macKeysFile, keyring, logger, config.macKeys);
+  const certificates = new Certificates(region, config.tls, logger);
+  const peers = new Peers(config, certificates.current, clock, logger);
+  certificates.onRenewed((tls) => peers.renew(tls));
+  const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
   return {
-    config, logger, region, regions, clock, keyring, database,
+    config, logger, region, regions, clock, keyring, macKeyFile, certificates, peers, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
     hashing: new HashQueue(logger),
-    peers: new Peers(config, clock, logger),
     metrics: new Metrics(region),
     routes: new Routes(database, config.routeRegions, logger),
     /** What money goes by: every region of the table issues its share, a region added later none. */
@@ -128,7 +135,7 @@ function createStreams({ config, logger, region, clock, keyring, database, peers
     channels.hear('database', heartbeat);
     applier.noticeHeads(heartbeat.region, heartbeat.heads);
   };
-  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: keyring.keyIds, schema: schemaVersion };
+  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: () => keyring.keyIds, schema: schemaVersion };
   return {
     kafka, relay, applier, channels,
     readers: new Map(config.peers.map(({ name, brokers }) => [name, new PeerReader({ region, peer: name, brokers, tls: config.tls }, applier, heardOverKafka, logger)])),
@@ -157,7 +164,7 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
     changePassword: new ChangePassword(own, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
     signIn: new SignIn({ own: region, reader, routes, hashing, peers, database, attempts, secondReads: new SecondReadBudget(clock), sessions: createSession, passwords: setPassword, channels, logger }),
     editProfile: new EditProfile(region, database, profileReader, readYourWrites, clock),
-    degradation: new Degradation(region, peers),
+    degradation: new Degradation(region, peers, database),
     ownRows: new OwnRows(database, region),
     statePages: new StatePages(database, region),
     aside: new Aside(database),
@@ -216,13 +223,21 @@ function createMoney({ logger, region, clock, database, peers, routes, money }: 
 }
 
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */
-function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay }: Streams): void {
+function hearPeers({ logger, keyring, peers, routes }: Foundation, { applier, relay, replication }: Streams): void {
   peers.onAnswer((peer, answer) => {
+    replication.heard(peer.name);
     keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
     applier.noticeHeads(peer.name, answer.heads);
     for (const stream of STREAMS) answer.applied[stream].forEach((number, partition) => relay.confirmed(peer.name, stream, partition, number));
     void routes.compare(peers, peer.name, answer.routes.digest).catch((error: unknown) => logger.warn({ err: error, peer: peer.name }, 'route tables could not be compared'));
   });
+}
+
+/** What was renewed on disk is taken without a restart. */
+function lookAtFiles({ macKeyFile, certificates, peers, keyring }: Foundation): void {
+  macKeyFile.look();
+  keyring.confirm(peers.all.map(({ lastAnswer }) => lastAnswer?.macKeys));
+  certificates.look(peers);
 }
 
 /** Keys of attempt counters are keyed hashes; every process of the region derives the same key. */

@@ -65,13 +65,14 @@ export class SetPassword {
   /**
    * @param mayStillHappen false once the caller's deadline has passed
    * @throws InvalidCredentialsError, WeakPasswordError, SessionInvalidError, IdempotencyKeyReusedError, OverloadedError,
-   * HomeUnavailableError past the deadline, DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * HomeUnavailableError past the deadline, DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async change(asked: PasswordChange, mayStillHappen: () => boolean): Promise<PasswordChanged> {
     const current = canonicalPassword(asked.current);
     const next = canonicalPassword(asked.next);
     const earlier = await this.firstAnswer(asked, current, next);
     if (earlier) return earlier;
+    this.database.reserve.mustHaveRoom();
     for (let round = 0; round < ROUNDS; round += 1) {
       const known = await this.reader.byAccount(asked.account);
       if (known?.password === undefined || known.account.home !== this.own.region) throw new SessionInvalidError();
@@ -84,6 +85,7 @@ export class SetPassword {
   /** Upgrades a hash of weaker parameters after a sign-in; does nothing where the password changed meanwhile. */
   async rehash(known: Credentials, password: string): Promise<void> {
     if (!this.hashing.needsRehash(known.password!.hash)) return;
+    this.database.reserve.mustHaveRoom();
     const hash = await this.hashing.hash(canonicalPassword(password));
     await this.database.write(REHASH, [this.own.region, known.account.id, hash, known.password!.version]);
   }

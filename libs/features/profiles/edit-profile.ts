@@ -40,9 +40,10 @@ export class EditProfile {
 
   /**
    * @param ifMatch ETags of which one must be the present one; `*` asks for nothing; undefined where not given
-   * @throws PreconditionFailedError, InvalidRequestError, OverloadedError
+   * @throws PreconditionFailedError, InvalidRequestError, OverloadedError, DatabaseFullError
    */
   async edit(account: { id: string; identifier: string }, patch: ProfilePatch, ifMatch: readonly string[] | undefined, token: ConsistencyVersions | undefined): Promise<ProfileEdited> {
+    this.database.reserve.mustHaveRoom();
     // An editor who has seen its own write elsewhere must beat it here, so its row is fetched where it has not arrived.
     const seen = await this.readYourWrites.rows('profile', token, account.id, () => this.reader.rows(account.id), '/peer/v1/rows/profile', { account: account.id });
     let rows = seen.rows;

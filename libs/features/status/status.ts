@@ -5,8 +5,10 @@ import type { RedisStore } from '#adapters/redis';
 import type { Replication } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { HashQueue } from '#adapters/hashing';
+import type { MacKeyring } from '#kernel/ids';
 import type { Channels } from '../heartbeats/index.js';
 import type { DeliveryQueue } from '../notices/index.js';
+import type { Certificates, MacKeyFile } from '../rotation/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
 
@@ -26,6 +28,9 @@ export interface StatusParts {
   readonly hashing: HashQueue;
   readonly database: Database;
   readonly deliveryQueue: DeliveryQueue;
+  readonly keyring: MacKeyring;
+  readonly macKeyFile: MacKeyFile;
+  readonly certificates: Certificates;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -45,7 +50,7 @@ export class Status {
   constructor(private readonly parts: StatusParts) {}
 
   async read() {
-    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, deliveryQueue } = this.parts;
+    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers, deliveryQueue } = this.parts;
     const [backlog, pending, deliveries, incidents, aside] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
@@ -56,7 +61,7 @@ export class Status {
     return {
       region,
       routes: { version: routes.summary?.version ?? null, digest: routes.summary?.digest ?? null, disputes: routes.disputes() },
-      peers: Object.fromEntries(this.parts.peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
+      peers: Object.fromEntries(peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
       streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
       outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
       redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
@@ -68,8 +73,10 @@ export class Status {
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),
+      certificates: certificates.status(peers),
+      macKeys: { known: keyring.keyIds, signing: keyring.signingKeyId, problem: macKeyFile.problem ?? null },
       hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
-      parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
+      parts: { postgres: { disk: database.reserve.status }, kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
       publication: replication.ownStatus(),
     };
   }
@@ -86,6 +93,7 @@ export class Status {
       // What was said a moment ago and is here counts as no lag; beyond one interval the channel is behind.
       lagMs: { accounts: lag(age('accounts')), database: lag(age('database')) },
       heads: peer.lastAnswer?.heads ?? null,
+      macKeys: peer.lastAnswer?.macKeys ?? null,
       applied: applier.applied(name),
       events: applier.status(name),
       kafka: readers.get(name)?.status() ?? null,

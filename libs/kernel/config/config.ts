@@ -20,10 +20,12 @@ export interface RegionConfig {
   readonly host: string;
   readonly ports: { readonly public: number; readonly ops: number; readonly peer: number };
   readonly databaseUrl: string;
+  readonly databaseDisk: { readonly directory: string | undefined; readonly capacityBytes: number | undefined; readonly reserveBytes: number | undefined };
   readonly redisUrl: string;
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplication: number;
   readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly macKeysFile: string;
   readonly macKeys: readonly { readonly id: number; readonly secret: string }[];
   readonly peers: readonly PeerConfig[];
   readonly opsToken: string;
@@ -61,6 +63,7 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'a region name is 1 to 1
 const list = (item: z.ZodType<string, string>) =>
   z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')).pipe(z.array(item));
 const port = z.coerce.number().int().min(1).max(65_535);
+const bytes = z.coerce.number().int().min(1);
 const file = z.string().min(1).refine(readable, 'no such file, or not readable');
 const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
 const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
@@ -81,6 +84,9 @@ const environment = z
     HOMEWARD_OPS_PORT: port,
     HOMEWARD_PEER_PORT: port,
     HOMEWARD_DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//),
+    HOMEWARD_DATABASE_DIRECTORY: z.string().min(1).optional(),
+    HOMEWARD_DATABASE_CAPACITY_BYTES: bytes.optional(),
+    HOMEWARD_DATABASE_RESERVE_BYTES: bytes.optional(),
     HOMEWARD_REDIS_URL: z.string().regex(/^rediss?:\/\//),
     HOMEWARD_KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/)),
     HOMEWARD_KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
@@ -123,8 +129,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const read = environment.safeParse(env);
   if (!read.success) throw new ConfigError(read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   const all = read.data;
-  const keys = macKeys.safeParse(parseJson(readFileSync(all.HOMEWARD_MAC_KEYS, 'utf8')));
-  if (!keys.success) throw new ConfigError([`HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}`]);
   return {
     region: all.HOMEWARD_REGION,
     regions: [...all.HOMEWARD_REGIONS].sort(),
@@ -132,11 +136,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: all.HOMEWARD_HOST,
     ports: { public: all.HOMEWARD_PUBLIC_PORT, ops: all.HOMEWARD_OPS_PORT, peer: all.HOMEWARD_PEER_PORT },
     databaseUrl: all.HOMEWARD_DATABASE_URL,
+    databaseDisk: { directory: all.HOMEWARD_DATABASE_DIRECTORY, capacityBytes: all.HOMEWARD_DATABASE_CAPACITY_BYTES, reserveBytes: all.HOMEWARD_DATABASE_RESERVE_BYTES },
     redisUrl: all.HOMEWARD_REDIS_URL,
     kafkaBrokers: all.HOMEWARD_KAFKA_BROKERS,
     kafkaReplication: all.HOMEWARD_KAFKA_REPLICATION,
     tls: { caFile: all.HOMEWARD_TLS_CA, certFile: all.HOMEWARD_TLS_CERT, keyFile: all.HOMEWARD_TLS_KEY },
-    macKeys: keys.data,
+    macKeysFile: all.HOMEWARD_MAC_KEYS,
+    macKeys: readMacKeys(all.HOMEWARD_MAC_KEYS),
     peers: all.HOMEWARD_REGIONS.filter((region) => region !== all.HOMEWARD_REGION).map((region) => ({ name: region, ...all.HOMEWARD_PEERS[region]! })),
     opsToken: all.HOMEWARD_OPS_TOKEN,
     corsOrigins: all.HOMEWARD_CORS_ORIGINS,
@@ -161,6 +167,13 @@ function isSafeWebhook(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || url.username !== '' || url.password !== '') return false;
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+}
+
+/** The keys of a key file as they stand in it now. @throws ConfigError where it is no such file */
+export function readMacKeys(path: string): RegionConfig['macKeys'] {
+  const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
+  if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
+  return keys.data;
 }
 
 function readable(path: string): boolean {

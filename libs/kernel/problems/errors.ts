@@ -102,6 +102,17 @@ export class NotFoundError extends ProblemError {
   }
 }
 
+/** 408: the request did not arrive whole in time; its connection is closed. */
+export class RequestTimeoutError extends ProblemError {
+  override readonly code = 'request-timeout';
+  override readonly status = 408;
+  override readonly title = 'The request took too long to arrive';
+
+  constructor(detail = 'Send the whole request within 10 seconds') {
+    super(detail);
+  }
+}
+
 /** 409: an account with this identifier exists. */
 export class IdentifierTakenError extends ProblemError {
   override readonly code = 'identifier-taken';
@@ -153,6 +164,17 @@ export class UnsupportedMediaTypeError extends ProblemError {
   override readonly title = 'The media type is not supported';
 
   constructor(detail = 'Send application/json') {
+    super(detail);
+  }
+}
+
+/** 431: the headers are too many, or larger than 16 KiB together; the connection is closed. */
+export class HeadersTooLargeError extends ProblemError {
+  override readonly code = 'headers-too-large';
+  override readonly status = 431;
+  override readonly title = 'The headers are too large';
+
+  constructor(detail = 'Send at most 100 headers of 16 KiB together') {
     super(detail);
   }
 }
@@ -223,8 +245,8 @@ export class UnavailableError extends ProblemError {
   override readonly retryAfterSeconds: number;
   readonly part: string;
 
-  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions) {
-    super(`${part} is not available in this region now`, options);
+  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions & { detail?: string | undefined }) {
+    super(options?.detail ?? `${part} is not available in this region now`, options);
     this.part = part;
     this.retryAfterSeconds = wholeSeconds(retryAfterSeconds);
   }

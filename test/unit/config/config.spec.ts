@@ -45,7 +45,7 @@ describe('the configuration', () => {
 
   it.each([
     ['HOMEWARD_REGIONS', { HOMEWARD_REGIONS: 'west' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: '{}' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: 'no json' }],
-    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }],
+    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }], ['HOMEWARD_DATABASE_CAPACITY_BYTES', { HOMEWARD_DATABASE_CAPACITY_BYTES: '' }],
     ['HOMEWARD_SMTP_URL', { HOMEWARD_SMTP_URL: 'http://mail.example', HOMEWARD_SMTP_FROM: 'a@b.example' }], ['HOMEWARD_SMTP_FROM', { HOMEWARD_SMTP_URL: 'smtp://mail.example' }],
     ['HOMEWARD_SMTP_FROM', { HOMEWARD_SMTP_URL: 'smtp://mail.example', HOMEWARD_SMTP_FROM: 'a@b.example>\r\nBcc: <c@d.example' }],
     ['HOMEWARD_WEBHOOK_SECRET', { HOMEWARD_WEBHOOK_URL: 'https://hooks.example' }], ['HOMEWARD_WEBHOOK_SECRET', { HOMEWARD_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' }],

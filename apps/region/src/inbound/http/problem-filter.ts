@@ -1,8 +1,12 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DatabaseOutcomeUnknownError, DatabaseUnavailableError } from '#adapters/postgres';
+import { DatabaseFullError, DatabaseOutcomeUnknownError, DatabaseUnavailableError } from '#adapters/postgres';
 import { BodyTooLargeError, InvalidRequestError, NotFoundError, OutcomeUnknownError, PROBLEM_MEDIA_TYPE, ProblemError, UnavailableError, UnsupportedMediaTypeError, toProblem } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
+
+/** Room is made by a person or a job, not within a second. */
+const FULL_RETRY_SECONDS = 10;
+const FULL = "The disk of this region's database is nearly full: writes are refused until there is room, reads go on";
 
 /** The one place that turns errors into RFC 9457 answers. */
 @Catch()
@@ -27,6 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
   /** Errors of the libraries beneath, as the problems that they are to a client. */
   private named(error: unknown): unknown {
     if (error instanceof ProblemError) return error;
+    if (error instanceof DatabaseFullError) return new UnavailableError('postgres', FULL_RETRY_SECONDS, { detail: FULL, cause: error });
     if (error instanceof DatabaseUnavailableError) return new UnavailableError('postgres');
     if (error instanceof DatabaseOutcomeUnknownError) return new OutcomeUnknownError(this.own);
     const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
