@@ -46,7 +46,8 @@ async function bootOf(region: string): Promise<unknown> {
 describe('the ops API', () => {
   it('needs the operator token, but for health and metrics', async () => {
     const at = `http://127.0.0.1:${world.ports('east').ops}`;
-    const calls: [string, string][] = [['GET', '/ops/status'], ['GET', '/ops/dead-letters'], ['GET', '/ops/conflicts'], ['POST', '/ops/dead-letters/01a1fdb5-29c2-7119-a7c7-b7f7f6818842/replay']];
+    const calls: [string, string][] = [['GET', '/ops/status'], ['GET', '/ops/dead-letters'], ['GET', '/ops/conflicts'], ['POST', '/ops/dead-letters/01a1fdb5-29c2-7119-a7c7-b7f7f6818842/replay'],
+      ['POST', '/ops/audits'], ['GET', '/ops/audits/01a1fdb5-29c2-7119-a7c7-b7f7f6818842'], ['POST', '/ops/repairs'], ['POST', '/ops/copies']];
     for (const [method, path] of calls) {
       for (const token of [undefined, 'wrong', `${OPS_TOKEN}x`, OPS_TOKEN.slice(1)]) {
         expect(await call(method, at + path, token === undefined ? {} : { token })).toMatchObject({ status: 401, headers: { 'content-type': expect.stringContaining('application/problem+json'), 'homeward-region': 'east' } });

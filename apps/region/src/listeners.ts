@@ -20,8 +20,7 @@ const SLOW_MS = 1_000;
 export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
   const { config, logger } = region;
   const common = (listener: string) => ({ region: config.region, logger, answered: account(region, listener), cutOff: (why: string) => region.metrics.cutOff(listener, why) });
-  const taken = { bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'] };
-  const open = await createListener(publicModule(region), { ...common('public'), ...taken, trustedProxies: config.trustedProxies, refused: noteRefusals(region) });
+  const open = await createListener(publicModule(region), { ...common('public'), bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, refused: noteRefusals(region) });
   if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common('ops'), bodyBytes: limits.bodyBytes });

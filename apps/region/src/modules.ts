@@ -4,8 +4,10 @@ import { KafkaPort, OutboxRelay, StreamApplier } from '#adapters/kafka';
 import { Peers } from '#adapters/peer-client';
 import { Database } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
+import { Replication } from '#adapters/replication';
 import { CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
 import { Announce } from '#features/announcements';
+import { Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { FreshSession, OwnRows } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat } from '#features/heartbeats';
@@ -27,12 +29,14 @@ import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
 import { OpsAnnouncementsController } from './inbound/ops/announcements.controller.js';
 import { CompensationsController } from './inbound/ops/compensations.controller.js';
+import { AuditsController } from './inbound/ops/audits.controller.js';
 import { DepositsController } from './inbound/ops/deposits.controller.js';
 import { HealthController } from './inbound/ops/health.controller.js';
 import { IncidentsController } from './inbound/ops/incidents.controller.js';
 import { NoticesController } from './inbound/ops/notices.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
 import { OpsToken } from './inbound/ops/ops-guard.js';
+import { PeerAuditController } from './inbound/peer/audit.controller.js';
 import { PeerMoneyController } from './inbound/peer/money.controller.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
@@ -84,11 +88,12 @@ export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController, OpsController, MetricsController, DepositsController, OpsAnnouncementsController, IncidentsController, CompensationsController, NoticesController],
+    controllers: [HealthController, OpsController, MetricsController, DepositsController, AuditsController, OpsAnnouncementsController, IncidentsController, CompensationsController, NoticesController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
       [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
       [MakeDeposit, services.makeDeposit], [Announce, services.announce], [ReadIncidents, services.readIncidents], [Compensate, services.compensate], [DeliveryQueue, services.deliveryQueue],
+      [Auditor, services.auditor], [Repair, services.repair], [Replication, services.replication],
     ),
   };
 }
@@ -96,11 +101,12 @@ export function opsModule(services: Region): DynamicModule {
 export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
-    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController],
+    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController, PeerAuditController],
     providers: provide(
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
+      [OwnerAnswers, services.ownerAnswers],
       [SystemClock, services.clock], [Metrics, services.metrics], [FindAccount, services.findAccount], [DecideTransfer, services.decideTransfer], [ReadTransfers, services.readTransfers],
       [MakeDeposit, services.makeDeposit], [ReadWallet, services.readWallet], [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher], [OrderState, services.orderState],
     ),

@@ -9,6 +9,7 @@ import { Replication } from '#adapters/replication';
 import { AccountEffect, CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
 import { Announce, AnnounceIncidents, AnnouncementRows } from '#features/announcements';
 import { Attempts, SecondReadBudget } from '#features/attempts';
+import { AuditLog, Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { Arrivals, FreshSession, OwnRows, ReadYourWrites } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
@@ -35,10 +36,10 @@ import { Every } from './every.js';
 
 /** How often answers to idempotency keys that are past their day are forgotten. */
 const FORGET_MS = 60_000;
-/** How often peers are looked at for incidents, and incidents for announcements. */
-const LOOK_MS = 500;
 /** How often the files of keys and certificates are looked at. */
 const FILES_MS = 2_000;
+/** How often peers are looked at for incidents, and incidents for announcements. */
+const LOOK_MS = 500;
 /** How often requests that wait past their time are looked for. */
 const OVERDUE_MS = 5_000;
 
@@ -58,17 +59,18 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   const money = createMoney(foundation, sessions, streams);
   const incidents = createIncidents(foundation, streams, money);
   const notices = createNotices(foundation, sessions, useCases);
+  const audits = createAudits(foundation, streams);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices,
+    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices, ...audits,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
       new Every('look-at-peers', LOOK_MS, () => incidents.watchPeers.look(), logger), new Every('announce-incidents', LOOK_MS, () => incidents.announceIncidents.look(), logger),
       ...notices.deliveries,
-      new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger),
+      new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger), audits.auditor,
       new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
       new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
     ],
@@ -219,6 +221,17 @@ function createMoney({ logger, region, clock, database, peers, routes, money }: 
     redeemVoucher: new RedeemVoucher(region, database, clock, readVouchers, peers, ordered),
     grantVouchers: new GrantVouchers(money, database, clock, findAccount, ordered),
     orderState: new OrderState(database, region),
+  };
+}
+
+/** What compares this region's copies with their owners, answers peers that compare theirs, and repairs. */
+function createAudits({ config, logger, region, database, redis, peers, routes }: Foundation, { beat }: Streams) {
+  const log = new AuditLog(database);
+  const auditor = new Auditor({ region, database, peers, redis, log, everyMinutes: config.auditMinutes, logger });
+  return {
+    auditor,
+    ownerAnswers: new OwnerAnswers(database, region, beat),
+    repair: new Repair({ region, database, peers, log, auditor, homeOf: (identifier) => routes.route(identifier).home, logger }),
   };
 }
 

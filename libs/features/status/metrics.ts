@@ -52,6 +52,7 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.audit(now.audit);
     this.set('homeward_transfers_queued', 'Transfer requests taken here that their home has not decided', {}, now.queuedTransfers);
     this.set('homeward_transfers_queued_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.oldestQueuedTransferMs));
     this.set('homeward_credits_suspended', 'Credits that could not be booked to their payee', {}, now.suspendedCredits);
@@ -75,6 +76,13 @@ export class Metrics {
 
   get contentType(): string {
     return this.registry.contentType;
+  }
+
+  private audit(audit: Awaited<ReturnType<Status['read']>>['audit']): void {
+    for (const kind of ['missing', 'different', 'surplus'] as const) this.set('homeward_audit_findings', 'Rows that are not as their owners have them, by the last audit and less what was repaired', { kind }, audit?.findings[kind] ?? null);
+    this.set('homeward_audit_broken_invariants', 'Invariants that the last audit found broken', {}, audit?.broken.length ?? null);
+    this.set('homeward_audit_alarm', '1 where the last audit found what should not be', {}, audit === null ? null : audit.alarm ? 1 : 0);
+    this.set('homeward_audit_age_seconds', 'Since the last audit ended', {}, seconds(audit?.ageMs ?? null));
   }
 
   private peer(peer: string, seen: Awaited<ReturnType<Status['read']>>['peers'][string]): void {

@@ -6,6 +6,7 @@ import type { Replication } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { HashQueue } from '#adapters/hashing';
 import type { MacKeyring } from '#kernel/ids';
+import { summarize } from '../audit/index.js';
 import type { Channels } from '../heartbeats/index.js';
 import type { DeliveryQueue } from '../notices/index.js';
 import type { Certificates, MacKeyFile } from '../rotation/index.js';
@@ -27,10 +28,10 @@ export interface StatusParts {
   readonly feeder: SessionFeeder;
   readonly hashing: HashQueue;
   readonly database: Database;
-  readonly deliveryQueue: DeliveryQueue;
   readonly keyring: MacKeyring;
   readonly macKeyFile: MacKeyFile;
   readonly certificates: Certificates;
+  readonly deliveryQueue: DeliveryQueue;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -51,12 +52,13 @@ export class Status {
 
   async read() {
     const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers, deliveryQueue } = this.parts;
-    const [backlog, pending, deliveries, incidents, aside] = await Promise.all([
+    const [backlog, pending, deliveries, incidents, aside, audit] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
       orUnknown(deliveryQueue.counts()),
       orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
       orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number }>(ASIDE, [region]).then(([row]) => row!)),
+      orUnknown(summarize(database)),
     ]);
     return {
       region,
@@ -72,6 +74,8 @@ export class Status {
       openIncidents: incidents?.open ?? null,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
+      /** Null before the first audit. */
+      audit: audit ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),
       certificates: certificates.status(peers),
       macKeys: { known: keyring.keyIds, signing: keyring.signingKeyId, problem: macKeyFile.problem ?? null },

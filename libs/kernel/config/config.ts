@@ -38,6 +38,8 @@ export interface RegionConfig {
   readonly currency: string;
   /** How long a transfer request may wait for its home. */
   readonly transferExpiryMs: number;
+  /** Minutes between audits that nobody asked for; 0: none. */
+  readonly auditMinutes: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
   /** The ways out for notifications; one that is absent is not used. */
@@ -103,6 +105,7 @@ const environment = z
     HOMEWARD_MIN_PASSWORD_LENGTH: z.coerce.number().int().min(8).max(64).default(8),
     HOMEWARD_CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters').default('EUR'),
     HOMEWARD_TRANSFER_EXPIRY_SECONDS: z.coerce.number().int().min(1).max(365 * 86_400).default(86_400),
+    HOMEWARD_AUDIT_MINUTES: z.coerce.number().min(0).max(1_440).default(10),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     HOMEWARD_SMTP_URL: smtpUrl.optional(),
@@ -152,6 +155,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     minPasswordLength: all.HOMEWARD_MIN_PASSWORD_LENGTH,
     currency: all.HOMEWARD_CURRENCY,
     transferExpiryMs: all.HOMEWARD_TRANSFER_EXPIRY_SECONDS * 1_000,
+    auditMinutes: all.HOMEWARD_AUDIT_MINUTES,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
     smtp: all.HOMEWARD_SMTP_URL === undefined ? undefined : { url: all.HOMEWARD_SMTP_URL, from: all.HOMEWARD_SMTP_FROM! },
@@ -162,18 +166,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   };
 }
 
-/** A notification is private: it leaves this machine encrypted, or not at all. */
-function isSafeWebhook(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.username !== '' || url.password !== '') return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
-}
-
 /** The keys of a key file as they stand in it now. @throws ConfigError where it is no such file */
 export function readMacKeys(path: string): RegionConfig['macKeys'] {
   const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
   if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
   return keys.data;
+}
+
+/** A notification is private: it leaves this machine encrypted, or not at all. */
+function isSafeWebhook(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
 function readable(path: string): boolean {
