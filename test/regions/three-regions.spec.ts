@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evenTable } from '#kernel/routing';
+import { audited, ended, told } from './audit/drive.js';
 import { ThreeRegions } from './three-regions.js';
 
 /** Long enough for every timeout in the service; test/faults/three-regions.spec.ts has the 90 s of issue 3. */
@@ -34,4 +36,18 @@ describe('three regions', () => {
   });
 
   it('faults 12: do not notice that one is cut off, and its silence ends within seconds of healing, without restarting anything', () => three.cutOneOff(CUT_MS), 240_000);
+
+  it('audit their copies of each owner apart: an epoch that nobody knows is told once, and a row that an owner has is found at that owner', async () => {
+    const { world } = three;
+    const user = await world.register('north');
+    await world.settleAll();
+    const stranger = randomUUID();
+    await world.sql('west', `INSERT INTO credential_epoch (account, epoch) VALUES ('${stranger}', 1); DELETE FROM account WHERE id = '${user.id}'`);
+    const found = await audited(world, 'west');
+    expect(told(found.findings.items)).toEqual([`account missing ${user.id}`, `credential_epoch surplus ${stranger}`]);
+    expect(found.findings.items.find(({ table }: any) => table === 'account').owner).toBe('north');
+    const { body } = await world.ops('west', 'POST', '/ops/repairs', { body: { audit: found.id, apply: true } });
+    expect(body.steps.map(({ outcome }: any) => outcome)).toEqual(['repaired', 'repaired']);
+    expect((await ended(world, 'west', body.audit)).result).toMatchObject({ complete: true, alarm: false, owners: { east: {}, north: {} } });
+  });
 });

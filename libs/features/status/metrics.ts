@@ -52,9 +52,16 @@ export class Metrics {
     this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
+    this.audit(now.audit);
     this.set('homeward_transfers_queued', 'Transfer requests taken here that their home has not decided', {}, now.queuedTransfers);
     this.set('homeward_transfers_queued_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.oldestQueuedTransferMs));
     this.set('homeward_credits_suspended', 'Credits that could not be booked to their payee', {}, now.suspendedCredits);
+    this.set('homeward_open_incidents', 'Peers with which not everything has settled', {}, now.openIncidents);
+    for (const [channel, { waiting, oldestMs, dead }] of Object.entries(now.deliveries ?? {})) {
+      this.set('homeward_deliveries_waiting', 'Notifications to be delivered outside', { channel }, waiting);
+      this.set('homeward_deliveries_oldest_seconds', 'Age of the oldest of them', { channel }, seconds(oldestMs));
+      this.set('homeward_deliveries_dead', 'Notifications whose delivery was given up', { channel }, dead);
+    }
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
     const { disk } = now.parts.postgres;
     this.set('homeward_database_free_bytes', "Room on the database's disk", {}, disk.freeBytes);
@@ -69,6 +76,13 @@ export class Metrics {
 
   get contentType(): string {
     return this.registry.contentType;
+  }
+
+  private audit(audit: Awaited<ReturnType<Status['read']>>['audit']): void {
+    for (const kind of ['missing', 'different', 'surplus'] as const) this.set('homeward_audit_findings', 'Rows that are not as their owners have them, by the last audit and less what was repaired', { kind }, audit?.findings[kind] ?? null);
+    this.set('homeward_audit_broken_invariants', 'Invariants that the last audit found broken', {}, audit?.broken.length ?? null);
+    this.set('homeward_audit_alarm', '1 where the last audit found what should not be', {}, audit === null ? null : audit.alarm ? 1 : 0);
+    this.set('homeward_audit_age_seconds', 'Since the last audit ended', {}, seconds(audit?.ageMs ?? null));
   }
 
   private peer(peer: string, seen: Awaited<ReturnType<Status['read']>>['peers'][string]): void {

@@ -20,6 +20,7 @@ export const sessionRead = z.strictObject({ hash });
 export const sessionEnd = z.strictObject({ hash, expiresAtMs: z.number() });
 export const sessionEndAll = z.strictObject({ account: uuid, counter: z.int().min(1) });
 export const profileRow = z.strictObject({ account: uuid });
+export const noticesRow = z.strictObject({ account: uuid });
 export const signoutRow = z.strictObject({ account: uuid, session: hash });
 export const eventsFrom = z.strictObject({ stream: z.enum(STREAMS), partition: z.int().min(0).max(255), fromNumber: z.int().min(1), limit: z.int().min(1).max(1_000) });
 export const stateAfter = z.strictObject({ after: uuid.or(z.literal('00000000-0000-0000-0000-000000000000')) });
