@@ -26,7 +26,7 @@ export function untilKept(world: World, reader: string, users: readonly Pick<Use
   }, withinMs);
 }
 
-/** Writes events of every stream in every partition of `region`: accounts, and a change of each password. @returns the users as they are then */
+/** Writes events of every stream in every partition of `region`: accounts, a change of each password, and orders that concern nobody else. @returns the users as they are then */
 export async function writeAll(world: World, region: string): Promise<User[]> {
   const users = await registerIn(world, region, ALL);
   const changed: User[] = [];
@@ -36,7 +36,18 @@ export async function writeAll(world: World, region: string): Promise<User[]> {
     expect(answer.status).toBe(204);
     changed.push({ ...user, password: next });
   }
+  await orderAll(world, region);
   return changed;
+}
+
+/** An order in each partition that `region` gives itself: it crosses to every region as all do, and none acts on it. */
+async function orderAll(world: World, region: string): Promise<void> {
+  for (const partition of ALL) {
+    let account = randomUUID();
+    while (partitionOf(account, PARTITIONS) !== partition) account = randomUUID();
+    const order = JSON.stringify({ kind: 'redeem', to: region, voucher: randomUUID(), account });
+    await world.sql(region, `INSERT INTO outbox (stream, partition, version, key, payload) VALUES ('orders', $1, 1, $2, $3)`, [partition, account, order]);
+  }
 }
 
 /** The highest numbers that a writer has given. */
