@@ -8,6 +8,7 @@ import { portBase } from '../regions/harness/config.js';
 import { databaseUrl } from '../regions/harness/deployment.js';
 import { type Answer, Runtime, type User, World, eventually, throughout } from '../regions/harness/index.js';
 import { readMetrics, sumOf } from '../regions/harness/metrics.js';
+import { Money } from '../regions/harness/money.js';
 import { accountsOf, mustBeProblem } from '../regions/situations.js';
 import { SmallDisk } from './small-disk.js';
 
@@ -59,13 +60,19 @@ function mustBeOfTheDisk(answer: Answer): void {
 }
 
 /** Every call that writes for a client, asked in east. */
-const WRITES: Record<string, () => CallOptions> = {
+const WRITES: Record<string, () => CallOptions & { of?: string }> = {
   'POST /v1/accounts': () => ({ body: { identifier: world.identifier('east'), password: 'violet-otter-42' }, key: randomUUID() }),
   'PATCH /v1/profile': () => ({ token: tokens.own, body: { bio: 'too much' } }),
   'PUT /v1/password': () => ({ token: tokens.own, body: { current: own.password, next: 'violet-otter-43' }, key: randomUUID() }),
+  'POST /v1/transfers': () => ({ token: tokens.own, body: { payee: guest.id, amount: 1 }, key: randomUUID() }),
+  'POST /v1/vouchers/{id}/redeem': () => ({ token: tokens.own, of: voucher }),
 };
-/** What changes something and is taken all the same: a session lies in Redis, and ending one must work in every state. */
-const TAKEN = ['POST /v1/sessions', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions'];
+/**
+ * What changes something and is taken all the same: a session lies in Redis, and ending one must work in every state.
+ * Cancelling meets here only what is decided, and says so.
+ */
+const TAKEN = ['POST /v1/sessions', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'POST /v1/transfers/{id}/cancel'];
+const voucher = randomUUID();
 
 describe('faults 23: below the reserve of the disk', () => {
   let repeated: { options: CallOptions; text: string };
@@ -73,6 +80,8 @@ describe('faults 23: below the reserve of the disk', () => {
   beforeAll(async () => {
     const options = { body: { identifier: world.identifier('east'), password: 'violet-otter-42' }, key: randomUUID() };
     repeated = { options, text: (await world.api('east', 'POST', '/v1/accounts', options)).text };
+    await new Money(world).deposit(own.id, 100);
+    await world.sql('east', `INSERT INTO voucher (region, slot, id, account, amount, granted_at) SELECT 'east', slot, $1, id, 1, now() FROM account WHERE id = $2`, [voucher, own.id]);
     await world.settleAll();
     disk.fillTo(RESERVE_BYTES - 64 * MIB);
     await eventually(async () => expect(await refusing()).toBe(true));
@@ -84,7 +93,8 @@ describe('faults 23: below the reserve of the disk', () => {
     expect(changing.sort()).toEqual([...Object.keys(WRITES), ...TAKEN].sort());
     for (const [name, options] of Object.entries(WRITES)) {
       const [method, path] = name.split(' ') as [string, string];
-      mustBeOfTheDisk(await world.api('east', method, path, options()));
+      const { of: id = '', ...rest } = options();
+      mustBeOfTheDisk(await world.api('east', method, path.replace('{id}', id), rest));
     }
   });
 
@@ -117,6 +127,10 @@ describe('faults 23: below the reserve of the disk', () => {
     mustBeProblem(await world.api('west', 'PUT', '/v1/password', { token: tokens.away, body: { current: own.password, next: 'violet-otter-43' } }), 503, 'home-unavailable', { home: 'east' });
     for (const region of world.regions) expect(await accountsOf(world, region, identifier)).toEqual([]);
     expect((await world.trySignIn('west', own)).status).toBe(201);
+    // A transfer waits in the region that took it, and is decided by the home: what arrives is not refused.
+    const queued = await world.api('west', 'POST', '/v1/transfers', { token: tokens.away, body: { payee: guest.id, amount: 7 }, key: randomUUID() });
+    expect(queued).toMatchObject({ status: 202, body: { status: 'queued' } });
+    await eventually(async () => expect((await world.api('west', 'GET', `/v1/transfers/${queued.body.id}`, { token: tokens.away })).body.status).toBe('settled'));
   });
 
   it("what arrives is stored: the other region's accounts, profiles and passwords", async () => {
@@ -132,6 +146,8 @@ describe('faults 23: below the reserve of the disk', () => {
     await eventually(async () => expect(await refusing()).toBe(false), BACK_MS);
     expect(await world.register('east', 'west')).toMatchObject({ home: 'east' });
     expect((await world.api('east', 'PATCH', '/v1/profile', { token: tokens.own, body: { bio: 'room' } })).status).toBe(200);
+    expect((await world.api('east', 'POST', '/v1/transfers', { token: tokens.own, body: { payee: guest.id, amount: 1 }, key: randomUUID() })).status).toBe(201);
+    expect((await world.api('east', 'POST', `/v1/vouchers/${voucher}/redeem`, { token: tokens.own })).status).toBe(200);
     expect(await bootOf('east')).toBe(boot);
     await world.mustConverge();
   });

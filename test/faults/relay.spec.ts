@@ -17,6 +17,9 @@ const PAUSED_MS = 30_000;
 const FROZEN_MS = 10_000;
 /** How long Kafka is down, and for the second half of it the link too. */
 const DOWN_MS = 120_000;
+/** More than one send takes at once, so that the paused relay has the rest of them in hand. */
+const IN_HAND = 1_000;
+const MADE_AT = '2026-01-01T00:00:00.000Z';
 /** The server ends a silent owner's session after 5 s, and the other one asks every 0.5 s (libs/adapters/kafka/relay-lock.ts). */
 const TAKEN_OVER_MS = 15_000;
 /** "The relay resumes within 10 s" (faults, 14), and what a busy machine needs to start a broker's listeners. */
@@ -31,14 +34,19 @@ async function status(region: string): Promise<any> {
   return (await world.ops(region, 'GET', '/ops/status')).body;
 }
 
-/** An account and its event, as another process of the region would write them. */
-async function writtenByAnother(): Promise<Pick<User, 'id'>> {
-  const [id, identifier] = [randomUUID(), world.identifier(east)];
-  const createdAt = new Date().toISOString();
-  await world.sql(east, `WITH made AS (INSERT INTO account (id, identifier, normalization, slot, home, created_at) VALUES ($1, $2, 1, $3, $4, $5))
-    INSERT INTO outbox (stream, partition, version, key, payload) VALUES ('accounts', $6, 1, $1, $7)`,
-  [id, identifier, slotOf(identifier), east, createdAt, partitionOf(id, PARTITIONS), { id, identifier, normalization: 1, home: east, createdAt }]);
-  return { id };
+/** Accounts and their events, all of one partition, as another process of the region would write them in one transaction. */
+async function writtenByAnother(count: number, partition: number): Promise<Pick<User, 'id'>[]> {
+  const made: { id: string; identifier: string; slot: number }[] = [];
+  while (made.length < count) {
+    const [id, identifier] = [randomUUID(), world.identifier(east)];
+    if (partitionOf(id, PARTITIONS) === partition) made.push({ id, identifier, slot: slotOf(identifier) });
+  }
+  await world.sql(east, `WITH given AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (id uuid, identifier text, slot smallint)),
+    made AS (INSERT INTO account (id, identifier, normalization, slot, home, created_at) SELECT id, identifier, 1, slot, $2, $3::timestamptz FROM given)
+    INSERT INTO outbox (stream, partition, version, key, payload)
+    SELECT 'accounts', $4, 1, id, jsonb_build_object('id', id, 'identifier', identifier, 'normalization', 1, 'home', $2::text, 'createdAt', $5::text) FROM given`,
+  [JSON.stringify(made), east, new Date(MADE_AT), partition, MADE_AT]);
+  return made;
 }
 
 /** The numbers as they lie in Kafka, by stream and partition. */
@@ -67,18 +75,17 @@ describe('faults 21: a relay that was paused for 30 s while another took over', 
     const second = await secondRelay(world, east);
     stops.push(second.stop);
     await world.part(east, 'kafka', { state: 'frozen' });
-    const users: Pick<User, 'id'>[] = await writeAll(world, east);
+    const users = await writtenByAnother(IN_HAND, 0);
     await eventually(async () => expect(await world.sql(east, 'SELECT 1 FROM outbox WHERE number IS NULL')).toEqual([]));
     const pausedAtMs = performance.now();
     await world.part(east, 'api', { state: 'frozen' });
     await world.part(east, 'kafka', { state: 'up' });
     await eventually(() => expect(second.relay.status().owner).toBe(true), TAKEN_OVER_MS);
-    for (let count = 0; count < 40; count += 1) users.push(await writtenByAnother());
+    users.push(...(await writtenByAnother(10, 0)));
     await untilKept(world, west, users, 60_000);
     await new Promise((over) => setTimeout(over, PAUSED_MS - (performance.now() - pausedAtMs)));
     const before = await storedNumbers();
     await world.part(east, 'api', { state: 'up' });
-    // It had more to send than it can have known to be sent.
     await eventually(async () => {
       const late = [...(await storedNumbers())].flatMap(([place, numbers]) => numbers.slice(before.get(place)!.length).filter((number) => before.get(place)!.includes(number)));
       expect(late.length).toBeGreaterThan(0);

@@ -88,12 +88,12 @@ async function fuzzConsistency({ world, token, consistency }: Fuzzed, options: O
 
 async function fuzzBodies({ world, user, token }: Fuzzed, options: Options): Promise<void> {
   const member = fc.oneof(fc.constant(user.identifier), fc.string({ unit: 'binary' }), fc.jsonValue());
-  const members = fc.constantFrom('identifier', 'password', 'current', 'next', 'displayName', 'bio', 'attributes', 'locale', '__proto__', 'constructor');
+  const members = fc.constantFrom('identifier', 'password', 'current', 'next', 'displayName', 'bio', 'attributes', 'locale', 'payee', 'amount', 'memo', '__proto__', 'constructor');
   const body = fc.oneof(fc.string(), fc.oneof(fc.jsonValue(), fc.dictionary(members, member)).map((value) => JSON.stringify(value)));
-  const call = fc.constantFrom(['POST', '/v1/sessions'], ['POST', '/v1/accounts'], ['PATCH', '/v1/profile'], ['PUT', '/v1/password']);
+  const call = fc.constantFrom(['POST', '/v1/sessions'], ['POST', '/v1/accounts'], ['PATCH', '/v1/profile'], ['PUT', '/v1/password'], ['POST', '/v1/transfers']);
   await fc.assert(fc.asyncProperty(call, body, async ([method, path], raw) => {
-    const answer = await world.api(EAST, method!, path!, { token, raw, headers: { 'content-type': 'application/json' } });
-    mustBeKnown(answer, path === '/v1/profile' ? [200, 400] : [400, 401, 409, 422, 429, 503]);
+    const answer = await world.api(EAST, method!, path!, { token, raw, key: randomUUID(), headers: { 'content-type': 'application/json' } });
+    mustBeKnown(answer, path === '/v1/profile' ? [200, 400] : [400, 401, 404, 409, 422, 429, 503]);
   }), options);
 }
 
@@ -106,7 +106,7 @@ async function fuzzPeerPayloads(fuzzed: Fuzzed, options: Options): Promise<void>
   );
   await fc.assert(fc.asyncProperty(payload, async ([path, raw]) => {
     const { status, body } = await callWest(fuzzed, path, { body: raw });
-    mustBeKnown({ status, body, text: `${path} ${raw} ${JSON.stringify(body)}` }, [200, 204, 400, 401, 404, 409, 422, 503]);
+    mustBeKnown({ status, body, text: `${path} ${raw} ${JSON.stringify(body)}` }, [200, 204, 400, 401, 403, 404, 409, 422, 503]);
     if (path === 'accounts' || path === 'passwords') expect(status).not.toBe(200);
   }), options);
 }
@@ -124,6 +124,8 @@ const ROUTES: Record<string, readonly string[]> = {
   accounts: ['identifier', 'password', 'key', 'deadline'], passwords: ['account', 'current', 'next', 'session', 'key', 'deadline'], credentials: ['identifier'],
   'sessions/read': ['hash'], 'sessions/end': ['hash', 'expiresAtMs'], 'sessions/end-all': ['account', 'counter'], 'rows/profile': ['account'], 'rows/signout': ['account', 'session'],
   events: ['stream', 'partition', 'fromNumber', 'limit'], 'state/accounts': ['after'], 'state/epochs': ['after'], 'route-table': [],
+  transfers: ['order', 'deadline'], 'transfers/cancel': ['order', 'deadline'], deposits: ['account', 'amount', 'key', 'deadline'], 'vouchers/redeem': ['account', 'voucher', 'deadline'],
+  'accounts/find': ['identifier'], wallet: ['account'], 'rows/transfers': ['kind', 'account', 'limit', 'after'], 'rows/vouchers': ['account'], 'state/orders': ['after'],
 };
 
 /** Values for each member, more often than not of the right form. Registrations name what no home takes, so that none is made. */
@@ -135,11 +137,16 @@ function fieldsOf(user: User, { boot, monoMs }: { boot: string; monoMs: number }
   const number = fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger(), fc.constant(1e308));
   const deadline = fc.oneof(
     fc.record({ boot: fc.oneof(fc.constant(boot), text), monoMs: fc.oneof(fc.constant(monoMs + 60_000), number) }), fc.jsonValue());
+  const time = fc.oneof(fc.date({ noInvalidDate: true }).map((date) => date.toISOString()), text);
+  const region = fc.oneof(fc.constantFrom(EAST, WEST, 'north'), text);
+  const amount = fc.oneof(fc.integer({ min: -1, max: 5 }), number);
+  const order = fc.record({ id: account, payer: account, payee: account, payeeHome: region, amount, memo: text, key: hash, session: hash, epoch: number, acceptedBy: region, requestedAt: time });
   return {
+    order: odd(order), amount: odd(amount), voucher: odd(account), kind: odd(fc.constantFrom('wallet', 'request')),
     identifier: odd(fc.oneof(fc.constant(`${user.identifier} `), text, fc.constant('a\0b@example.com'))), password: odd(text), current: odd(text), next: odd(text),
     key: odd(fc.oneof(text, fc.constant(`client:${randomUUID()}`))), deadline: odd(deadline), account: odd(account), hash: odd(hash),
     session: odd(fc.oneof(hash, fc.record({ hash, epoch: number }))), expiresAtMs: odd(number), counter: odd(fc.oneof(fc.integer({ min: -1, max: 3 }), number)),
-    stream: odd(fc.constantFrom('accounts', 'epochs')), partition: odd(fc.oneof(fc.integer({ min: -1, max: 5 }), number)), fromNumber: odd(fc.oneof(fc.nat(), number)), limit: odd(fc.nat(1_100)), after: odd(account),
+    stream: odd(fc.constantFrom('accounts', 'epochs')), partition: odd(fc.oneof(fc.integer({ min: -1, max: 5 }), number)), fromNumber: odd(fc.oneof(fc.nat(), number)), limit: odd(fc.nat(1_100)), after: odd(fc.oneof(account, fc.record({ at: time, id: account }))),
   };
 }
 

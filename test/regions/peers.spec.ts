@@ -133,6 +133,21 @@ describe('a peer call that was stolen', () => {
   });
 });
 
+describe('a session that has ended at its origin', () => {
+  it('is asked about once in a while, however often it is presented', async () => {
+    const user = await world.register('east');
+    const [token, other] = [await world.signIn('east', user), await world.signIn('east', user)];
+    expect((await world.api('east', 'PUT', '/v1/password', { token: other, body: { current: user.password, next: `${user.password}-next` } })).status).toBe(204);
+    await world.settleAll();
+    const before = (await callsBetween(world))['east']!;
+    const answers = await Promise.all(Array.from({ length: 100 }, async () => world.check('west', token)));
+    for (let time = 0; time < 100; time += 1) answers.push(await world.check('west', token));
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body.type}`))).toEqual(new Set(['401 urn:homeward:problem:session-invalid']));
+    // Those that came while the first was being answered, and one more for each 4.5 s.
+    expect((await callsBetween(world))['east']! - before).toBeLessThanOrEqual(100 + 5);
+  });
+});
+
 describe('each listener keeps to its own', () => {
   it('nothing of ops or peer is reachable on the public listener', async () => {
     const calls = await callsBetween(world);

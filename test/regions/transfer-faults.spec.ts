@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from './harness/cluster.js';
 import { type Answer, eventually } from './harness/index.js';
 import { type Client, Money } from './harness/money.js';
 import { asReplication, copyRow, fileWorld, holding, mustBeProblem, untilKnownEverywhere } from './situations.js';
@@ -180,6 +181,30 @@ describe('what a region was killed in the middle of', () => {
       expect(ids.map((id) => outcomes.get(id))).toEqual(ids.map((_, nth) => (nth < 8 ? 'settled' : 'failed')));
       expect(await money.balance(payer)).toBe(100 - 8 * 12);
     }
+    await money.booksMustAgree();
+  });
+});
+
+describe('orders that are gone at their writer, from its Kafka too,', () => {
+  it('are found again in its tables: requests are decided in their order, and debits credited', async () => {
+    const [payer, other] = await Promise.all([money.client(east, 100), money.client(west, 100)]);
+    await world.settleAll();
+    await world.cut('refuse');
+    await world.untilCutSeen();
+    const queued: string[] = [];
+    for (const amount of [70, 60, 30]) queued.push((await money.order(west, payer, other.id, amount)).body.id);
+    const debited = await money.order(west, other, payer.id, 5);
+    expect(debited.status).toBe(201);
+    await eventually(async () => {
+      const { heads, sent } = (await world.ops(west, 'GET', '/ops/status')).body.streams;
+      expect(sent.orders).toEqual(heads.orders);
+    });
+    await world.sql(west, `DELETE FROM outbox WHERE stream = 'orders'`);
+    await new Cluster(world, west).deleteRecords('homeward.orders');
+    await world.heal();
+    for (const [index, status] of ['settled', 'failed', 'settled'].entries()) await money.untilShown(payer, queued[index]!, { status });
+    await eventually(async () => expect(await money.balance(payer)).toBe(5));
+    await world.mustConverge();
     await money.booksMustAgree();
   });
 });

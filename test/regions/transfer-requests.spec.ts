@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOfKey, transferId } from '#features/transfers';
+import { partitionOf } from '#kernel/routing';
 import { eventually } from './harness/index.js';
 import { type Client, Money } from './harness/money.js';
 import { AT_ONCE_MS, during, fileWorld, linkCut, mustBeProblem } from './situations.js';
@@ -104,14 +106,13 @@ describe('while the payer\'s home is cut off', () => {
 
   it('a cancel that comes before its request leaves a tombstone, and the order is not paid', async () => {
     const key = randomUUID();
-    // The cancel is put before its request by hand: the same order's, as another region would have sent it.
-    const probe = await money.order(west, ada, alan.id, 88, { key });
-    await world.sql(west, `
-      WITH request AS (SELECT id, payload FROM outbox WHERE stream = 'orders' AND payload ->> 'id' = $1)
-      UPDATE outbox SET payload = jsonb_set(outbox.payload, '{kind}', '"cancel"') FROM request WHERE outbox.id = request.id`, [probe.body.id]);
-    await world.sql(west, `
-      INSERT INTO outbox (stream, partition, version, key, payload) SELECT stream, partition, version, key, jsonb_set(payload, '{kind}', '"request"') FROM outbox WHERE payload ->> 'id' = $1`, [probe.body.id]);
-    expected.push({ payer: ada, id: probe.body.id, members: { status: 'cancelled' }, told: ['transfer-cancelled'] });
+    const content = { payer: ada.id, payee: alan.id, amount: 88 };
+    const order = { ...content, id: transferId(content, digestOfKey(key)), payeeHome: west, key: digestOfKey(key), session: digestOfKey('any'), epoch: 1, acceptedBy: west, requestedAt: new Date().toISOString() };
+    // As a third region would have sent it, which learnt of the request before the home did.
+    await world.sql(west, `INSERT INTO outbox (stream, partition, version, key, payload) VALUES ('orders', $1, 1, $2, $3)`, [partitionOf(ada.id, 4), ada.id, JSON.stringify({ kind: 'cancel', to: east, ...order })]);
+    const answer = await money.order(west, ada, alan.id, 88, { key });
+    expect(answer).toMatchObject({ status: 202, body: { id: order.id, status: 'queued' } });
+    expected.push({ payer: ada, id: order.id, members: { status: 'cancelled' }, told: ['transfer-cancelled'] });
   });
 
   it('a payee who is not known here and can\'t be asked for is told apart from one who does not exist', async () => {

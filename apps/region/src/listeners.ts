@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { PeerTls } from '#adapters/peer-client';
 import { limits } from '#kernel/config';
+import type { ProblemError } from '#kernel/problems';
 import { createListener } from './inbound/http/listener.js';
 import { type PeerRefusal, admitPeers } from './inbound/peer/admit.js';
 import { publishDocument } from './inbound/public/document.js';
@@ -19,7 +20,7 @@ const SLOW_MS = 1_000;
 export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
   const { config, logger } = region;
   const common = (listener: string) => ({ region: config.region, logger, answered: account(region, listener), cutOff: (why: string) => region.metrics.cutOff(listener, why) });
-  const open = await createListener(publicModule(region), { ...common('public'), bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies });
+  const open = await createListener(publicModule(region), { ...common('public'), bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, refused: noteRefusals(region) });
   if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common('ops'), bodyBytes: limits.bodyBytes });
@@ -45,6 +46,11 @@ const EXPOSED = ['Homeward-Region', 'Homeward-Home', 'Homeward-Read', 'Homeward-
 /** A caller without a certificate is let through the handshake, to be told by a problem and before its body is read. */
 function peerTls(tls: PeerTls) {
   return { ...tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
+}
+
+/** What an unreachable peer costs clients is part of its incident. */
+function noteRefusals({ refusals, clock }: Region): (request: FastifyRequest, problem: ProblemError) => void {
+  return (request, problem) => refusals.hear(`${request.method} ${request.routeOptions.url ?? ''}`, problem, new Date(clock.wallMs()).toISOString());
 }
 
 function account({ metrics, logger }: Region, listener: string): (request: FastifyRequest, reply: FastifyReply) => void {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Channel, SmtpChannel, WebhookChannel } from '#adapters/channels';
 import { HashQueue } from '#adapters/hashing';
 import { KafkaPort, OutboxRelay, PeerReader, StreamApplier } from '#adapters/kafka';
 import { Peers } from '#adapters/peer-client';
@@ -6,11 +7,14 @@ import { Database, forgetOldAnswers, schemaVersion } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
 import { Replication } from '#adapters/replication';
 import { AccountEffect, CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
+import { Announce, AnnounceIncidents, AnnouncementRows } from '#features/announcements';
 import { Attempts, SecondReadBudget } from '#features/attempts';
 import { AuditLog, Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { Arrivals, FreshSession, OwnRows, ReadYourWrites } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat, Channels, ReplicatedBeats } from '#features/heartbeats';
+import { Compensate, IncidentRows, ReadIncidents, Refusals, WatchPeers } from '#features/incidents';
+import { Deliver, DeliveryQueue, ListNotifications, MarkRead } from '#features/notices';
 import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
 import { OrderEffect, OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
@@ -34,6 +38,8 @@ import { Every } from './every.js';
 const FORGET_MS = 60_000;
 /** How often the files of keys and certificates are looked at. */
 const FILES_MS = 2_000;
+/** How often peers are looked at for incidents, and incidents for announcements. */
+const LOOK_MS = 500;
 /** How often requests that wait past their time are looked for. */
 const OVERDUE_MS = 5_000;
 
@@ -41,6 +47,8 @@ export type Region = ReturnType<typeof createRegion>;
 type Foundation = ReturnType<typeof createFoundation>;
 type Sessions = ReturnType<typeof createSessions>;
 type Streams = ReturnType<typeof createStreams>;
+type UseCases = ReturnType<typeof createUseCases>;
+type Money = ReturnType<typeof createMoney>;
 
 /** Builds everything that one region's process runs, by hand and in order of what needs what; starts nothing. */
 export function createRegion(config: RegionConfig, logger: Logger) {
@@ -49,15 +57,19 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   const streams = createStreams(foundation, sessions);
   const useCases = createUseCases(foundation, sessions, streams);
   const money = createMoney(foundation, sessions, streams);
+  const incidents = createIncidents(foundation, streams, money);
+  const notices = createNotices(foundation, sessions, useCases);
   const audits = createAudits(foundation, streams);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...audits,
+    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices, ...audits,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
+      new Every('look-at-peers', LOOK_MS, () => incidents.watchPeers.look(), logger), new Every('announce-incidents', LOOK_MS, () => incidents.announceIncidents.look(), logger),
+      ...notices.deliveries,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger), audits.auditor,
       new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
       new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
@@ -146,9 +158,10 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
   const own = { region, minPasswordLength: config.minPasswordLength };
   const createAccount = new CreateAccount(database, hashing, clock, own, (stream, partition) => relay.wake(stream, partition));
   const setPassword = new SetPassword(own, database, reader, hashing, (partition) => relay.wake('epochs', partition));
+  const deliveryQueue = new DeliveryQueue(database);
   const profileReader = new ProfileReader(database, regions, readYourWrites);
   return {
-    reader, createAccount, setPassword, profileReader,
+    reader, createAccount, setPassword, profileReader, deliveryQueue,
     register: new Register(own, routes, createAccount, peers, database, logger),
     changePassword: new ChangePassword(own, setPassword, peers, database, attempts, () => feeder.applyNow(), logger),
     signIn: new SignIn({ own: region, reader, routes, hashing, peers, database, attempts, secondReads: new SecondReadBudget(clock), sessions: createSession, passwords: setPassword, channels, logger }),
@@ -157,7 +170,37 @@ function createUseCases(foundation: Foundation, sessions: Sessions, streams: Str
     ownRows: new OwnRows(database, region),
     statePages: new StatePages(database, region),
     aside: new Aside(database),
-    status: new Status({ ...foundation, ...streams, feeder, refusedPeers: () => metrics.peersRefused }),
+    status: new Status({ ...foundation, ...streams, feeder, deliveryQueue, refusedPeers: () => metrics.peersRefused }),
+  };
+}
+
+/** What the absence of peers cost, and what everybody is told of it. */
+function createIncidents({ config, logger, region, clock, database, peers }: Foundation, { relay, applier, channels }: Streams, { grantVouchers }: Money) {
+  const rows = new IncidentRows(region, database);
+  const refusals = new Refusals();
+  const watchPeers = new WatchPeers({ peers, relay, applier, channels, refusals, rows, clock, logger });
+  const announcements = new AnnouncementRows(region, database);
+  const automatic = { afterMs: config.announceAfterMs, publish: config.autoAnnounce };
+  const readIncidents = new ReadIncidents(rows);
+  return {
+    refusals, watchPeers, readIncidents,
+    compensate: new Compensate(readIncidents, rows, grantVouchers),
+    announce: new Announce(announcements, rows, clock),
+    announceIncidents: new AnnounceIncidents(automatic, announcements, rows, watchPeers, clock, logger),
+  };
+}
+
+/** What each account is told, here and outside. */
+function createNotices({ config, logger, region, regions, clock, database }: Foundation, { readYourWrites }: Sessions, { profileReader, deliveryQueue }: UseCases) {
+  const own = { region, regions, currency: config.currency, attempts: config.deliveryAttempts };
+  const channels: Channel[] = [];
+  if (config.smtp !== undefined) channels.push(new SmtpChannel(config.smtp));
+  if (config.webhook !== undefined) channels.push(new WebhookChannel(config.webhook));
+  return {
+    listNotifications: new ListNotifications(own, database, profileReader, readYourWrites),
+    markRead: new MarkRead(own, database, clock),
+    deliveries: channels.map((channel) => new Deliver(own, channel, database, deliveryQueue, profileReader, logger)),
+    noticeChannels: channels.map(({ name }) => name),
   };
 }
 

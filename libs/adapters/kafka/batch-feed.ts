@@ -53,7 +53,11 @@ export class BatchFeed {
       const gapAt = await this.applier.feed(peer, stream, partition, incoming);
       if (this.waiting) this.logger.info({ peer }, 'events are applied again');
       this.waiting = false;
-      if (gapAt === undefined) return;
+      if (gapAt === undefined) {
+        // Known for this place only: in a topic that is made anew, the same offsets stand for later numbers.
+        if (known !== undefined && known.offset <= Number(payload.batch.lastOffset())) this.heads.delete(lane);
+        return;
+      }
       this.logger.warn({ peer, stream, partition, gapAt }, "numbers are missing in the peer's Kafka; pulling them");
       this.hold(lane, payload, this.applier.fillGap(peer, stream, partition, gapAt));
     } catch (error) {

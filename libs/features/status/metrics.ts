@@ -56,6 +56,12 @@ export class Metrics {
     this.set('homeward_transfers_queued', 'Transfer requests taken here that their home has not decided', {}, now.queuedTransfers);
     this.set('homeward_transfers_queued_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.oldestQueuedTransferMs));
     this.set('homeward_credits_suspended', 'Credits that could not be booked to their payee', {}, now.suspendedCredits);
+    this.set('homeward_open_incidents', 'Peers with which not everything has settled', {}, now.openIncidents);
+    for (const [channel, { waiting, oldestMs, dead }] of Object.entries(now.deliveries ?? {})) {
+      this.set('homeward_deliveries_waiting', 'Notifications to be delivered outside', { channel }, waiting);
+      this.set('homeward_deliveries_oldest_seconds', 'Age of the oldest of them', { channel }, seconds(oldestMs));
+      this.set('homeward_deliveries_dead', 'Notifications whose delivery was given up', { channel }, dead);
+    }
     this.set('homeward_hashing_waiting', 'Passwords that wait to be hashed', {}, now.hashing.waiting);
     const { disk } = now.parts.postgres;
     this.set('homeward_database_free_bytes', "Room on the database's disk", {}, disk.freeBytes);

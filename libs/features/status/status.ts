@@ -8,6 +8,7 @@ import type { HashQueue } from '#adapters/hashing';
 import type { MacKeyring } from '#kernel/ids';
 import { summarize } from '../audit/index.js';
 import type { Channels } from '../heartbeats/index.js';
+import type { DeliveryQueue } from '../notices/index.js';
 import type { Certificates, MacKeyFile } from '../rotation/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
@@ -30,6 +31,7 @@ export interface StatusParts {
   readonly keyring: MacKeyring;
   readonly macKeyFile: MacKeyFile;
   readonly certificates: Certificates;
+  readonly deliveryQueue: DeliveryQueue;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -42,15 +44,19 @@ const ASIDE = {
            (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense`,
 };
 
+const INCIDENTS = { name: 'count-incidents', text: 'SELECT count(*)::int AS open FROM incident WHERE region = $1 AND closed_at IS NULL' };
+
 /** This region's own view of itself and its peers (contract, "Ops API"). */
 export class Status {
   constructor(private readonly parts: StatusParts) {}
 
   async read() {
-    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers } = this.parts;
-    const [backlog, pending, aside, audit] = await Promise.all([
+    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers, deliveryQueue } = this.parts;
+    const [backlog, pending, deliveries, incidents, aside, audit] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
+      orUnknown(deliveryQueue.counts()),
+      orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
       orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number }>(ASIDE, [region]).then(([row]) => row!)),
       orUnknown(summarize(database)),
     ]);
@@ -64,6 +70,8 @@ export class Status {
       queuedTransfers: aside?.queued ?? null,
       oldestQueuedTransferMs: aside === undefined ? null : rounded(aside.oldestQueuedMs ?? 0),
       suspendedCredits: aside?.suspense ?? null,
+      deliveries: deliveries === undefined ? null : Object.fromEntries(deliveries.map(({ channel, waiting, oldestMs, dead }) => [channel, { waiting, oldestMs: rounded(oldestMs ?? undefined), dead }])),
+      openIncidents: incidents?.open ?? null,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
       /** Null before the first audit. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isLoopback } from './loopback.js';
 
 /** What one peer is reached by, as seen from here (through the link). */
 export interface PeerConfig {
@@ -41,6 +42,15 @@ export interface RegionConfig {
   readonly auditMinutes: number;
   readonly clockOffsetMs: number;
   readonly logLevel: string;
+  /** The ways out for notifications; one that is absent is not used. */
+  readonly smtp: { readonly url: string; readonly from: string } | undefined;
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined;
+  /** Attempts after which a delivery is given up and shown. */
+  readonly deliveryAttempts: number;
+  /** How long a peer is unreachable before an announcement is drafted. */
+  readonly announceAfterMs: number;
+  /** Whether what was drafted is published without an operator. */
+  readonly autoAnnounce: boolean;
 }
 
 /** Every problem of the configuration at once, by variable name. */
@@ -59,6 +69,11 @@ const bytes = z.coerce.number().int().min(1);
 const file = z.string().min(1).refine(readable, 'no such file, or not readable');
 const json = <T extends z.ZodType>(schema: T) => z.string().transform(parseJson).pipe(schema);
 const macKeys = z.array(z.strictObject({ id: z.number().int().min(1).max(255), secret: z.string().min(43) })).min(1);
+const smtpUrl = z.string().regex(/^smtps?:\/\/./, 'begins with smtp:// or smtps://').refine((text) => URL.canParse(text), 'is no address');
+/** A display name is allowed; the address must be one that others can answer to. */
+const sender = z.string().regex(/^([^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/, 'is a sender such as Homeward <no-reply@example.com>');
+const webhookUrl = z.url().refine(isSafeWebhook, 'is https without user and password, but for an address of this machine');
+const webhookSecret = z.string().refine((text) => /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(text) && Buffer.from(text.slice(6), 'base64').length >= 24, 'is whsec_ and the base64 of 24 bytes or more');
 const peers = z.record(name, z.strictObject({ url: z.url(), brokers: z.array(z.string().min(1)).min(1), database: z.string().min(1) }));
 
 const environment = z
@@ -93,7 +108,16 @@ const environment = z
     HOMEWARD_AUDIT_MINUTES: z.coerce.number().min(0).max(1_440).default(10),
     HOMEWARD_CLOCK_OFFSET_MS: z.coerce.number().default(0),
     HOMEWARD_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    HOMEWARD_SMTP_URL: smtpUrl.optional(),
+    HOMEWARD_SMTP_FROM: sender.optional(),
+    HOMEWARD_WEBHOOK_URL: webhookUrl.optional(),
+    HOMEWARD_WEBHOOK_SECRET: webhookSecret.optional(),
+    HOMEWARD_DELIVERY_ATTEMPTS: z.coerce.number().int().min(1).max(100).default(20),
+    HOMEWARD_ANNOUNCE_AFTER_SECONDS: z.coerce.number().min(1).default(30),
+    HOMEWARD_AUTO_ANNOUNCE: z.enum(['true', 'false']).default('false'),
   })
+  .refine((env) => env.HOMEWARD_SMTP_URL === undefined || env.HOMEWARD_SMTP_FROM !== undefined, { path: ['HOMEWARD_SMTP_FROM'], message: 'is missing, and HOMEWARD_SMTP_URL is given' })
+  .refine((env) => env.HOMEWARD_WEBHOOK_URL === undefined || env.HOMEWARD_WEBHOOK_SECRET !== undefined, { path: ['HOMEWARD_WEBHOOK_SECRET'], message: 'is missing, and HOMEWARD_WEBHOOK_URL is given' })
   .refine((env) => env.HOMEWARD_REGIONS.includes(env.HOMEWARD_REGION), { path: ['HOMEWARD_REGIONS'], message: 'does not name HOMEWARD_REGION' })
   .refine((env) => env.HOMEWARD_REGIONS.every((region) => region === env.HOMEWARD_REGION || region in env.HOMEWARD_PEERS), {
     path: ['HOMEWARD_PEERS'],
@@ -134,6 +158,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     auditMinutes: all.HOMEWARD_AUDIT_MINUTES,
     clockOffsetMs: all.HOMEWARD_CLOCK_OFFSET_MS,
     logLevel: all.HOMEWARD_LOG_LEVEL,
+    smtp: all.HOMEWARD_SMTP_URL === undefined ? undefined : { url: all.HOMEWARD_SMTP_URL, from: all.HOMEWARD_SMTP_FROM! },
+    webhook: all.HOMEWARD_WEBHOOK_URL === undefined ? undefined : { url: all.HOMEWARD_WEBHOOK_URL, secret: all.HOMEWARD_WEBHOOK_SECRET! },
+    deliveryAttempts: all.HOMEWARD_DELIVERY_ATTEMPTS,
+    announceAfterMs: all.HOMEWARD_ANNOUNCE_AFTER_SECONDS * 1_000,
+    autoAnnounce: all.HOMEWARD_AUTO_ANNOUNCE === 'true',
   };
 }
 
@@ -142,6 +171,13 @@ export function readMacKeys(path: string): RegionConfig['macKeys'] {
   const keys = readable(path) ? macKeys.safeParse(parseJson(readFileSync(path, 'utf8'))) : undefined;
   if (keys?.success !== true) throw new ConfigError(['HOMEWARD_MAC_KEYS: the file is not a list of {id, secret}']);
   return keys.data;
+}
+
+/** A notification is private: it leaves this machine encrypted, or not at all. */
+function isSafeWebhook(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
 function readable(path: string): boolean {

@@ -66,10 +66,13 @@ export class SessionOriginUnavailableError extends ProblemError {
   override readonly status = 401;
   override readonly title = "The session's region can't be reached";
   readonly origin: string;
+  /** Whose session it is; told to nobody. */
+  readonly account: string | undefined;
 
-  constructor(origin: string, options?: ErrorOptions) {
+  constructor(origin: string, account?: string, options?: ErrorOptions) {
     super(`The session was made in ${origin}, which can't be reached now: sign in again here`, options);
     this.origin = origin;
+    this.account = account;
   }
 
   override members(): Record<string, unknown> {

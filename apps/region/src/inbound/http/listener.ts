@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '#kernel/config';
-import { HeadersTooLargeError, InvalidRequestError } from '#kernel/problems';
+import { HeadersTooLargeError, InvalidRequestError, type ProblemError } from '#kernel/problems';
 import { type Logger, withRequestId } from '#kernel/telemetry';
 import { boundConnections, boundHandshakes } from './connections.js';
 import { ProblemFilter } from './problem-filter.js';
@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly https?: ServerOptions;
   /** Refuses a request before its body is read, by throwing. */
   readonly admit?: (request: FastifyRequest) => void;
+  /** Called with each problem that is answered. */
+  readonly refused?: (request: FastifyRequest, problem: ProblemError) => void;
   /** Called with each answer, for metrics and the log. */
   readonly answered?: (request: FastifyRequest, reply: FastifyReply) => void;
   /** Called with each connection or request that was cut off before it was one, for metrics. */
@@ -53,7 +55,7 @@ export async function createListener(module: DynamicModule, options: ListenerOpt
   const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, ...options.https } } : { ...server, http: limitsOfNode });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false, bodyParser: false });
   takeJsonOnly(adapter, options.mediaTypes ?? ['application/json']);
-  app.useGlobalFilters(new ProblemFilter(options.region, options.logger));
+  app.useGlobalFilters(new ProblemFilter(options.region, options.logger, options.refused));
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => new InvalidRequestError(issues.map(fieldError)) }));
   addHooks(adapter, options);
   boundConnections(app.getHttpServer() as Server, options.trustedProxies === undefined || options.trustedProxies.length === 0, options.cutOff);

@@ -14,6 +14,7 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(
     private readonly own: string,
     private readonly logger: Logger,
+    private readonly refused: (request: FastifyRequest, problem: ProblemError) => void = () => undefined,
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
@@ -21,7 +22,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const named = this.named(error);
     const problem = toProblem(named, request.id);
-    if (!(named instanceof ProblemError)) this.logger.error({ err: error, requestId: request.id }, 'an unexpected error');
+    if (named instanceof ProblemError) this.refused(request, named);
+    else this.logger.error({ err: error, requestId: request.id }, 'an unexpected error');
     if (reply.sent) return;
     void reply.code(problem.status).headers(problem.headers).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem.body));
   }
