@@ -23,11 +23,10 @@ export async function isMoneyOnItsWay(world: World, region: string): Promise<boo
 /** Reads all money of the drill's users by the API, in every region, and every region's own books by SQL. @param tokens by user and region */
 export async function readMoney(world: World, traffic: Traffic, tokens: ReadonlyMap<string, string>): Promise<FinalMoney> {
   const reads = traffic.users.flatMap((user) => world.regions.map((region) => ({ user, region, token: tokens.get(`${user.digest} ${region}`) ?? '' })));
-  const told = (await world.api(world.regions[0]!, 'GET', '/v1/notifications')).status !== 404;
   const seen = await inTurns(reads, async ({ user, region, token }) => {
     const wallet = await world.api(region, 'GET', '/v1/wallet', { token });
     const transfers = await pages(world, region, '/v1/transfers', token);
-    const notifications = told ? await pages(world, region, '/v1/notifications', token) : [];
+    const notifications = await pages(world, region, '/v1/notifications', token);
     return {
       wallet: { account: user.account, region, balance: wallet.body?.balance as number, deposited: DEPOSIT },
       transfers: transfers.filter(({ payer }) => payer === user.account).map((one): FinalTransfer => ({ transfer: one.id, order: one.memo, region, payer: one.payer, payee: one.payee, amount: one.amount, status: one.status, ...(one.settledAt === undefined ? {} : { settledAt: one.settledAt }) })),
@@ -41,7 +40,7 @@ export async function readMoney(world: World, traffic: Traffic, tokens: Readonly
     const [row] = await world.sql<{ balances: number; lowest: number; posted: number }>(region, BALANCES_SQL, [region]);
     balances.push({ region, ...row! });
   }
-  return { wallets: seen.map(({ wallet }) => wallet), transfers: seen.flatMap(({ transfers }) => transfers), ...(told ? { notifications: seen.flatMap(({ notifications }) => notifications) } : {}), books, balances };
+  return { wallets: seen.map(({ wallet }) => wallet), transfers: seen.flatMap(({ transfers }) => transfers), notifications: seen.flatMap(({ notifications }) => notifications), books, balances };
 }
 
 /** A whole list, page by page. @throws Error where a page is refused */

@@ -24,8 +24,7 @@ export interface Final {
 export interface FinalMoney {
   readonly wallets: readonly { readonly account: string; readonly region: string; readonly balance: number; readonly deposited: number }[];
   readonly transfers: readonly FinalTransfer[];
-  /** Absent where the deployment does not tell its users yet. */
-  readonly notifications?: readonly { readonly account: string; readonly region: string; readonly kind: string; readonly subject: string }[];
+  readonly notifications: readonly { readonly account: string; readonly region: string; readonly kind: string; readonly subject: string }[];
   /** By region: the sum of its own postings, by book. */
   readonly books: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By region: what was posted to wallets, what they hold, and the lowest of them. */

@@ -61,18 +61,16 @@ export const walletsRight: Check = ({ final: { money } }) => {
 /** I5 for what users are told. */
 export const toldOnce: Check = ({ final: { money }, history }) => {
   const findings = new Findings();
-  if (money.notifications !== undefined) {
-    const counts = new Map<string, number>();
-    const name = (region: string, account: string, kind: string, subject: string): string => `${region} ${account} ${kind} ${subject}`;
-    for (const { region, account, kind, subject } of money.notifications) counts.set(name(region, account, kind, subject), (counts.get(name(region, account, kind, subject)) ?? 0) + 1);
-    const known = new Set(money.wallets.map(({ account }) => account));
-    const transfers = new Map(money.transfers.filter(({ status }) => FINAL.has(status)).map((transfer) => [transfer.transfer, transfer]));
-    for (const { transfer, payer, payee, status } of transfers.values()) {
-      const due = [[payer, `transfer-${status}`], ...(status === 'settled' ? [[payee, 'transfer-received']] : [])].filter(([account]) => known.has(account!));
-      for (const region of history.regions) for (const [account, kind] of due) {
-        const told = counts.get(name(region, account!, kind!, transfer)) ?? 0;
-        findings.look(told === 1 ? undefined : `${account} was told ${told} times in ${region} of ${kind} ${transfer}`);
-      }
+  const counts = new Map<string, number>();
+  const name = (region: string, account: string, kind: string, subject: string): string => `${region} ${account} ${kind} ${subject}`;
+  for (const { region, account, kind, subject } of money.notifications) counts.set(name(region, account, kind, subject), (counts.get(name(region, account, kind, subject)) ?? 0) + 1);
+  const known = new Set(money.wallets.map(({ account }) => account));
+  const transfers = new Map(money.transfers.filter(({ status }) => FINAL.has(status)).map((transfer) => [transfer.transfer, transfer]));
+  for (const { transfer, payer, payee, status } of transfers.values()) {
+    const due = [[payer, `transfer-${status}`], ...(status === 'settled' ? [[payee, 'transfer-received']] : [])].filter(([account]) => known.has(account!));
+    for (const region of history.regions) for (const [account, kind] of due) {
+      const told = counts.get(name(region, account!, kind!, transfer)) ?? 0;
+      findings.look(told === 1 ? undefined : `${account} was told ${told} times in ${region} of ${kind} ${transfer}`);
     }
   }
   return findings.verdict('told-once', 'both users of a transfer are told once how it ended');
