@@ -18,7 +18,7 @@ const MARK = {
   text: `
   INSERT INTO notification_read (region, slot, id, account, read_at, version)
   SELECT $1, $2, $3, $4, $5, coalesce(max(version), 0) + 1 FROM notification_read WHERE region = $1 AND account = $4
-  ON CONFLICT DO NOTHING`,
+  ON CONFLICT DO NOTHING RETURNING id`,
 };
 const MARKED = {
   name: 'notification-read-at',
@@ -34,14 +34,16 @@ export class MarkRead {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws NotFoundError where it is not known here or somebody else's; DatabaseUnavailableError, DatabaseOutcomeUnknownError */
+  /** @throws NotFoundError where it is not known here or somebody else's; DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError */
   mark(account: string, id: string): Promise<Marked> {
     const { region, regions } = this.own;
     return this.database.transact(async (tx) => {
       const [known] = await tx.query<{ slot: number }>(FIND, [regions, id, account]);
       if (known === undefined) throw new NotFoundError();
       await tx.query(LOCK, [account]);
-      await tx.query(MARK, [region, known.slot, id, account, new Date(this.clock.wallMs()).toISOString()]);
+      const marked = await tx.query(MARK, [region, known.slot, id, account, new Date(this.clock.wallMs()).toISOString()]);
+      // A repetition of what is marked already is answered as ever.
+      if (marked.length > 0) this.database.reserve.mustHaveRoom();
       const [row] = await tx.query<{ read_at: Date; version: string }>(MARKED, [region, regions, id, account]);
       return { id, readAt: row!.read_at.toISOString(), version: Number(row!.version) };
     });
