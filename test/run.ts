@@ -6,14 +6,17 @@ import { ensureInstalled } from '../apps/local/install.js';
 
 /**
  * `npm test`: installs what is missing, runs every spec (lint and tidy among them) and ends with one line that tells the
- * true numbers. Arguments go to vitest, so `npm test -- --project unit` runs a part.
+ * true numbers. Arguments go to vitest, so `npm test -- --project unit` runs a part; the project `faults`, which takes long,
+ * runs only where it is named (`npm run test:faults`).
  */
 async function main(): Promise<number> {
   await ensureInstalled((line) => process.stdout.write(`${line}\n`));
   const scratch = mkdtempSync(join(tmpdir(), 'homeward-report-'));
   try {
     const report = join(scratch, 'report.json');
-    const code = await vitest(['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)]);
+    const given = process.argv.slice(2);
+    const projects = given.some((flag) => flag.startsWith('--project')) ? [] : ['--project=unit', '--project=regions'];
+    const code = await vitest(['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...projects, ...given]);
     return tell(report, code);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -2,7 +2,6 @@ import { ensureCertificates } from './certificates.js';
 import type { LocalConfig } from './config.js';
 import { ControlServer } from './control/server.js';
 import { Custody } from './custody.js';
-import type { RuntimeFailure } from './failure.js';
 import { ensureInstalled } from './install.js';
 import { watchCommands } from './install/run-command.js';
 import { Layout, defaultDataDirectory } from './layout.js';
@@ -14,8 +13,6 @@ import { checkPorts, checkRoom, ensureSecrets, settleRegions } from './state.js'
 
 export interface DeploymentEvents {
   report(line: string): void;
-  /** Something that nothing can go on after, once it runs. */
-  fatal(failure: RuntimeFailure): void;
 }
 
 /** All regions of one deployment on this machine, the links between them, and the control over both. */

@@ -65,7 +65,7 @@ process.on('unhandledRejection', failed);
 try {
   const config = readConfig(process.argv.slice(2));
   if (config.followParent) followParent();
-  deployment = new Deployment(config, { report: say, fatal: failed });
+  deployment = new Deployment(config, { report: say });
   await deployment.run();
   say('ready');
 } catch (error) {

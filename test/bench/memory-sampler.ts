@@ -8,9 +8,9 @@ const NONE: Memory = { serviceMb: 0, hashingMb: 0 };
 
 /** What a region's service holds, in MB. */
 export interface Memory {
-  /** Resident memory of the service's process. */
+  /** Resident memory of the service's process, the program's own pages included. */
   readonly serviceMb: number;
-  /** What its hashing process holds beside that: program pages that both share are counted in the service. */
+  /** What its hashing process holds beside that: the program's pages, which both share, are counted in the service. */
   readonly hashingMb: number;
 }
 
@@ -42,7 +42,7 @@ export class MemorySampler {
   now(region: string): Memory {
     const { service, child } = this.find(region);
     const hashing = child === undefined ? undefined : read(child);
-    return { serviceMb: read(service).residentMb, hashingMb: hashing === undefined ? 0 : hashing.residentMb - hashing.sharedMb };
+    return { serviceMb: read(service).residentMb, hashingMb: hashing === undefined ? 0 : hashing.residentMb - hashing.fileMb };
   }
 
   /** The most that was seen at once. */
@@ -87,8 +87,9 @@ function commandOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
 }
 
-function read(pid: number): { residentMb: number; sharedMb: number } {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const of = (name: string): number => (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0) * KIB) / MB;
-  return { residentMb: of('Rss'), sharedMb: of('Shared_Clean') };
+/** The kernel's own counters: to add up the pages instead would stop the process for milliseconds. */
+function read(pid: number): { residentMb: number; fileMb: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const of = (name: string): number => (Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * KIB) / MB;
+  return { residentMb: of('VmRSS'), fileMb: of('RssFile') };
 }

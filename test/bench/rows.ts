@@ -39,7 +39,7 @@ export function judge(row: Row): JudgedRow {
 
 /** The rows as text, in columns. */
 export function table(rows: readonly JudgedRow[]): string {
-  const lines = [['what', 'measured', 'limit', 'ratio', 'aim', ''], ...rows.map(cells)];
+  const lines = [['path', 'limit', 'ours', 'ratio', 'aim', ''], ...rows.map(cells)];
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
 }
@@ -47,7 +47,7 @@ export function table(rows: readonly JudgedRow[]): string {
 function cells(row: JudgedRow): string[] {
   const limit = row.limit === undefined ? '' : `${shown(row.limit)} ${row.unit} (${row.against ?? ''})`;
   const ratio = row.ratio === undefined ? '' : row.ratio.toFixed(2);
-  return [row.name, `${shown(row.measured)} ${row.unit}`, limit, ratio, aimOf(row), row.met === undefined ? '' : row.met ? 'met' : 'MISSED'];
+  return [row.name, limit, `${shown(row.measured)} ${row.unit}`, ratio, aimOf(row), row.met === undefined ? '' : row.met ? 'met' : 'MISSED'];
 }
 
 function aimOf({ aim, unit }: Row): string {

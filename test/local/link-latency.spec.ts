@@ -43,10 +43,24 @@ it('keeps the order under jitter', async () => {
   expect(client.received).toBe(words.join(''));
 });
 
+it('sends again what is lost, later, and loses nothing of the order', async () => {
+  await ends.link.change({ lossPercent: 50 });
+  const client = await ends.connected();
+  const startedAt = performance.now();
+  const words = Array.from({ length: 40 }, (_, index) => `${index},`);
+  for (const word of words) {
+    client.socket.write(word);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until(() => client.received.length === words.join('').length, 'all words');
+  expect(client.received).toBe(words.join(''));
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(199);
+});
+
 it('keeps its latency through a cut', async () => {
   await ends.link.change({ latencyMs: 30, jitterMs: 5 });
   await ends.link.change({ cut: { mode: 'hold', from: 'west' } });
-  expect(ends.link.describe()).toEqual({ state: 'cut', mode: 'hold', direction: 'west-to-east', latencyMs: 30, jitterMs: 5 });
+  expect(ends.link.describe()).toEqual({ state: 'cut', mode: 'hold', direction: 'west-to-east', latencyMs: 30, jitterMs: 5, lossPercent: 0 });
   await ends.link.change({ cut: null });
-  expect(ends.link.describe()).toEqual({ state: 'up', latencyMs: 30, jitterMs: 5 });
+  expect(ends.link.describe()).toEqual({ state: 'up', latencyMs: 30, jitterMs: 5, lossPercent: 0 });
 });

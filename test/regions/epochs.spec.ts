@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { partitionOf } from '#kernel/routing';
+import { PARTITIONS } from '#kernel/wire';
 import { describe, expect, it } from 'vitest';
 import { type User, eventually } from './harness/index.js';
 import { asReplication, fileWorld, holding, mustBeProblem, untilKnownEverywhere } from './situations.js';
@@ -92,5 +94,35 @@ describe('a credential epoch', () => {
     await asReplication(world, west, 'UPDATE password SET epoch = 3 WHERE account = $1', [user.id]);
     await world.mustConverge();
     expect((await world.trySignIn(west, last)).status).toBe(201);
+  });
+
+  it('faults 18: is never held up by an earlier one of its account that can not be read, which is replayed by itself once it can, without effect', async () => {
+    const { user, atHome, elsewhere } = await signedIn();
+    const unread = { account: user.id, epoch: 1, reason: 'leaked' };
+    await world.sql(east, `INSERT INTO outbox (stream, partition, version, key, payload) VALUES ('epochs', $1, 2, $2, $3)`, [partitionOf(user.id, PARTITIONS), user.id, unread]);
+    const letter = `SELECT id, body, reason, number::int, replayed_at AS "replayedAt" FROM dead_letter WHERE key = $1`;
+    const [aside] = await eventually(async () => {
+      const rows = await world.sql<{ id: string; body: string; number: number }>(west, letter, [user.id]);
+      expect(rows).toEqual([expect.objectContaining({ reason: 'unknown-version', replayedAt: null })]);
+      return rows;
+    });
+    const release = await holding(world, west, ROWS_HELD);
+    try {
+      await changed(user, atHome);
+      await mustHaveEndedElsewhere(user, elsewhere, ENDED_MS);
+      expect(await epochs(west, user.id)).toEqual({ known: 2, row: 1 });
+      expect(await world.sql(west, letter, [user.id])).toHaveLength(1);
+    } finally {
+      await release();
+    }
+    // What the region's next version understands stands there in the version that this one knows.
+    const understood = { v: 1, writer: east, stream: 'epochs', partition: partitionOf(user.id, PARTITIONS), number: aside!.number, key: user.id, payload: { account: user.id, epoch: 1 } };
+    await world.sql(west, 'UPDATE dead_letter SET version = 1, body = $2 WHERE id = $1', [aside!.id, JSON.stringify(understood)]);
+    await world.part(west, 'api', { state: 'down' });
+    await world.part(west, 'api', { state: 'up' });
+    await eventually(async () => expect(await world.sql(west, letter, [user.id])).toEqual([expect.objectContaining({ replayedAt: expect.any(Date) })]));
+    expect((await epochs(west, user.id)).known).toBe(2);
+    await world.sql(west, 'DELETE FROM dead_letter WHERE id = $1', [aside!.id]);
+    await world.mustConverge();
   });
 });

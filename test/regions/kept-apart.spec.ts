@@ -20,7 +20,7 @@ const situations = [
 ].map((one) => ({ leaks: false, ...one, name: one.situation.name }));
 
 // One fault serves all of them, which also shows that none of them disturbs another.
-describe.each(situations)('while $name:', ({ situation, home, clocks, leaks }) => {
+describe.each(situations)('faults 1, 2, 3, 9, 10, 11: while $name:', ({ situation, home, clocks, leaks }) => {
   const kinds = [new RegistrationApart(world, situation), new SignInApart(world, situation, home), new PasswordsApart(world, situation, !leaks), new ProfilesApart(world, situation, clocks)];
   const end = during(world, situation, async () => {
     for (const kind of kinds) await kind.prepare();

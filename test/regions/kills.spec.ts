@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type User, eventually } from './harness/index.js';
+import { itKeepsWhatWasAcknowledged } from './kept-writes.js';
 import { Traffic } from './harness/traffic.js';
 import { fileWorld, mustBeProblem, mustBeRefusedAtOnce } from './situations.js';
 
@@ -39,7 +40,7 @@ async function untilItGoesOn(region: string, before: { boot: string; beat: numbe
   });
 }
 
-describe('in the middle of registrations, password changes, profile edits and sign-outs in both regions', () => {
+describe('faults 14, 22, 29: in the middle of registrations, password changes, profile edits and sign-outs in both regions', () => {
   const traffic = new Traffic(world);
 
   beforeAll(() => traffic.run());
@@ -89,80 +90,10 @@ describe('in the middle of registrations, password changes, profile edits and si
     await untilItGoesOn(west, before);
   });
 
-  it('after all of it every acknowledged write is in both regions, each answer was typed, and every fault was felt', async () => {
-    await traffic.more(4);
-    await traffic.stop();
-    await world.mustConverge();
-    expect(traffic.untyped).toEqual([]);
-    const fates = [...traffic.registrations, ...traffic.edits, ...traffic.endings].map(({ fate }) => fate);
-    expect(fates).toContain('unknown');
-    for (const writes of [traffic.registrations, traffic.edits, traffic.endings]) expect(writes.filter(({ fate }) => fate === 'acknowledged').length).toBeGreaterThan(10);
-    expect(traffic.changed.reduce((sum, { ended }) => sum + ended.length, 0)).toBeGreaterThan(5);
-    // Malformed bytes have no number: those that streams.spec.ts put into a topic are kept aside again when it is read again.
-    for (const region of world.regions) expect((await world.ops(region, 'GET', '/ops/dead-letters')).body.items.filter(({ number }: { number: unknown }) => number !== null)).toEqual([]);
-  });
+  itKeepsWhatWasAcknowledged(world, traffic);
 
-  it('after all of it an identifier names one account: those acknowledged are there, those refused are not, those unknown become so when repeated', async () => {
-    const ids = new Map<string, string>();
-    for (const { door, key, body, fate, id } of traffic.registrations) {
-      if (fate === 'acknowledged') ids.set(body.identifier, id!);
-      if (fate !== 'unknown') continue;
-      const repeated = await world.api(door, 'POST', '/v1/accounts', { key, body });
-      expect(repeated.status).toBe(201);
-      ids.set(body.identifier, repeated.body.id);
-    }
-    await world.mustConverge();
-    const asked = traffic.registrations.map(({ body }) => body.identifier);
-    for (const region of world.regions) {
-      const rows = await world.sql<{ identifier: string; id: string }>(region, 'SELECT identifier, id FROM account WHERE identifier = ANY ($1)', [asked]);
-      expect(new Map(rows.map(({ identifier, id }) => [identifier, id]))).toEqual(ids);
-    }
-    for (const region of world.regions) {
-      expect(await world.sql(region, 'SELECT identifier FROM account GROUP BY identifier HAVING count(*) > 1')).toEqual([]);
-    }
-    const [sample] = traffic.registrations.filter(({ fate }) => fate === 'acknowledged').slice(-1);
-    for (const region of world.regions) expect(await world.signIn(region, sample!.body)).toBeTruthy();
-  });
-
-  it('after all of it each acknowledged edit shows in both regions, under the same ETag', async () => {
-    for (const account of new Set(traffic.edits.map((edit) => edit.account))) {
-      const edits = traffic.edits.filter((edit) => edit.account === account);
-      const user = traffic.userOf(account);
-      const profiles = await Promise.all(world.regions.map(async (region) => world.api(region, 'GET', '/v1/profile', { token: await world.signIn(region, user) })));
-      expect(profiles[0]!.text).toBe(profiles[1]!.text);
-      expect(profiles[0]!.headers['etag']).toBe(profiles[1]!.headers['etag']);
-      const shown = Object.keys(profiles[0]!.body.fields.attributes);
-      expect(shown).toEqual(expect.arrayContaining(edits.filter(({ fate }) => fate === 'acknowledged').map(({ attribute }) => attribute)));
-      for (const { attribute, fate } of edits) if (fate === 'refused') expect(shown).not.toContain(attribute);
-    }
-  });
-
-  it('after all of it ended sessions work nowhere', async () => {
-    for (const { token, door, fate } of traffic.endings) {
-      if (fate !== 'acknowledged') expect((await world.api(door, 'DELETE', '/v1/sessions/current', { token })).status).toBe(204);
-      for (const region of world.regions) await eventually(async () => mustBeProblem(await world.check(region, token), 401, 'session-invalid'), 2_000);
-    }
-  });
-
-  it('after all of it old passwords work nowhere, and one works everywhere', async () => {
-    for (const { user, inForce, ended, unknown } of traffic.changed) {
-      const worksIn = async (region: string, password: string): Promise<boolean> => {
-        const answer = await world.trySignIn(region, { ...user, password });
-        if (answer.status !== 201) mustBeProblem(answer, 401, 'invalid-credentials');
-        return answer.status === 201;
-      };
-      const candidates = unknown === undefined ? [inForce] : [inForce, unknown.next];
-      const working: string[][] = [];
-      for (const region of world.regions) {
-        // The first and the last that ended: each more would count as an attempt.
-        for (const password of new Set([ended.at(0), ended.at(-1)])) if (password !== undefined) expect(await worksIn(region, password)).toBe(false);
-        const works: string[] = [];
-        for (const password of candidates) if (await worksIn(region, password)) works.push(password);
-        working.push(works);
-      }
-      expect(working[0]).toHaveLength(1);
-      expect(working[1]).toEqual(working[0]);
-    }
+  it('every fault was felt', () => {
+    expect([...traffic.registrations, ...traffic.edits, ...traffic.endings].map(({ fate }) => fate)).toContain('unknown');
   });
 });
 

@@ -86,7 +86,7 @@ const faults = [
   { name: 'a home that was frozen meanwhile', begin: () => world.part(east, 'api', { state: 'frozen' }), end: () => world.part(east, 'api', { state: 'up' }) },
 ];
 
-describe.each(faults)('a forwarded registration and a password change delivered late by $name', ({ begin, end }) => {
+describe.each(faults)('faults 37: a forwarded registration and a password change delivered late by $name', ({ begin, end }) => {
   it('are outcome-unknown within the budget, refused by their deadline when they arrive, and have no effect', async () => {
     // The deadline is the home's own elapsed time: what its clock shows doesn't matter.
     await world.clock(east, -3_600_000);

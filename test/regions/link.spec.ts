@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { limits } from '#kernel/config';
 import { type Answer, type Cut, type User, eventually, sharedWorld } from './harness/index.js';
 
 const world = sharedWorld();
@@ -10,6 +11,9 @@ const MARGIN_MS = 2_000;
 const IMMEDIATE_MS = 2_000;
 /** A cached session's longest life without its origin. */
 const CACHED_MS = 5_000;
+/** Calls at once that need a peer: many more than have a place. */
+const MANY = 200;
+const LOCAL = 20;
 
 /** One user of each home, with a session in each region and what is said of both elsewhere. */
 interface Two {
@@ -77,7 +81,7 @@ const CUTS: readonly { mode: Cut; direction: string }[] = [
   { mode: 'blackhole', direction: 'east-to-west' }, { mode: 'blackhole', direction: 'west-to-east' },
 ];
 
-describe('a cut link', () => {
+describe('faults 1, 2, 3: a cut link', () => {
   it.each(CUTS)('$mode, $direction: no call waits longer than its budget from the first moment on, both regions see it, each works alone, and healing needs no restart', async ({ mode, direction }) => {
     const users = await two();
     const before = await boots();
@@ -124,6 +128,34 @@ describe('a cut link', () => {
     await world.heal();
     await eventually(async () => expect(await world.check('west', tokens.east)).toMatchObject({ status: 200, body: { origin: 'east' } }));
     await world.mustConverge();
+  });
+});
+
+describe('faults 6: a peer that accepts and never answers', () => {
+  it('holds no more of a region than its places: who finds none is refused, typed, before any place is given up, and what is local goes on', async () => {
+    const { tokens } = await two();
+    const own = await world.signIn('east', east);
+    await world.part('west', 'api', { state: 'frozen' });
+    const asked = Array.from({ length: MANY }, () => world.check('east', tokens.west));
+    const localMs = Promise.all(Array.from({ length: LOCAL }, async () => {
+      const answer = await world.check('east', own);
+      expect(answer.status).toBe(200);
+      return answer.ms;
+    }));
+    const answers = await Promise.all(asked);
+    for (const answer of answers) {
+      mustBeRefusal(answer, 'west');
+      expect(answer.ms).toBeLessThan(READ_MS + MARGIN_MS);
+    }
+    // A place that comes free after a budget is of no use to who has waited as long for it.
+    expect(answers.filter(({ ms }) => ms > 2 * READ_MS).length).toBeLessThan(limits.peerCallsWaiting / 2);
+    const beforeAnyGaveUp = answers.filter(({ ms }) => ms < READ_MS).length;
+    expect(beforeAnyGaveUp).toBeGreaterThanOrEqual(MANY - limits.peerCallsAtOnce - limits.peerCallsWaiting);
+    expect(Math.max(...(await localMs))).toBeLessThan(READ_MS + MARGIN_MS);
+    expect(await world.trySignIn('east', { ...east })).toMatchObject({ status: 201, body: { assurance: 'full' } });
+    await world.part('west', 'api', { state: 'up' });
+    await world.mustConverge();
+    expect((await world.check('east', tokens.west)).status).toBe(200);
   });
 });
 

@@ -13,6 +13,7 @@ const CALLS = [
   'POST /v1/accounts', 'POST /v1/sessions', 'GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions',
   'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password', 'GET /v1/route', 'GET /v1/degradation',
   'GET /v1/wallet', 'POST /v1/transfers', 'GET /v1/transfers', 'GET /v1/transfers/{id}', 'POST /v1/transfers/{id}/cancel', 'GET /v1/vouchers', 'POST /v1/vouchers/{id}/redeem',
+  'GET /v1/notifications', 'POST /v1/notifications/{id}/read', 'GET /v1/announcements',
 ];
 /** The contract's table of errors, of those that these calls can answer. */
 const SLUGS: Record<string, readonly string[]> = {
@@ -20,7 +21,8 @@ const SLUGS: Record<string, readonly string[]> = {
   413: ['body-too-large'], 415: ['unsupported-media-type'], 422: ['weak-password', 'insufficient-funds'], 429: ['too-many-attempts'], 503: ['home-unavailable', 'outcome-unknown', 'unavailable', 'overloaded'],
 };
 const WITH_SESSION = new Set(['GET /v1/sessions/current', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'GET /v1/profile', 'PATCH /v1/profile', 'PUT /v1/password',
-  'GET /v1/wallet', 'POST /v1/transfers', 'GET /v1/transfers', 'GET /v1/transfers/{id}', 'POST /v1/transfers/{id}/cancel', 'GET /v1/vouchers', 'POST /v1/vouchers/{id}/redeem']);
+  'GET /v1/wallet', 'POST /v1/transfers', 'GET /v1/transfers', 'GET /v1/transfers/{id}', 'POST /v1/transfers/{id}/cancel', 'GET /v1/vouchers', 'POST /v1/vouchers/{id}/redeem',
+  'GET /v1/notifications', 'POST /v1/notifications/{id}/read']);
 
 let document: any;
 let user: User;
@@ -167,6 +169,20 @@ describe('the OpenAPI document', () => {
     expect((await ask('POST /v1/transfers/{id}/cancel', { token: mine, id: transfer.body.id })).status).toBe(409);
     expect((await ask('GET /v1/vouchers', { token: mine })).body).toEqual({ items: [], next: null });
     expect((await ask('POST /v1/vouchers/{id}/redeem', { token: mine, id: transfer.body.id })).status).toBe(404);
+  });
+
+  it('agrees with what the service answers about notices', async () => {
+    const told = await world.register(REGION);
+    const mine = await world.signIn(REGION, told);
+    expect((await world.api(REGION, 'PUT', '/v1/password', { token: mine, body: { current: told.password, next: 'violet-otter-47' } })).status).toBe(204);
+    const { items } = (await ask('GET /v1/notifications', { token: mine })).body;
+    expect(items).toHaveLength(1);
+    expect((await ask('GET /v1/notifications', { token: mine, query: '?after=x' })).status).toBe(400);
+    expect((await ask('POST /v1/notifications/{id}/read', { token: mine, id: items[0].id })).status).toBe(200);
+    expect((await ask('POST /v1/notifications/{id}/read', { token: mine, id: told.id })).status).toBe(404);
+    const { id } = (await world.ops(REGION, 'POST', '/ops/announcements', { body: { texts: { en: { title: 'Hello', body: 'All is well.' } } } })).body;
+    expect((await ask('GET /v1/announcements')).body.items.map((one: any) => one.id)).toContain(id);
+    expect((await world.ops(REGION, 'DELETE', `/ops/announcements/${id}`)).status).toBe(204);
   });
 
   it('agrees with what the service answers while the link is cut', async () => {

@@ -14,7 +14,7 @@ const DEGRADED_MS = 10_000;
 const SERIES = [
   'homeward_request_seconds_count', 'homeward_request_seconds_bucket', 'homeward_peer_calls_refused_total', 'homeward_outbox_depth', 'homeward_outbox_oldest_seconds', 'homeward_redis_pending',
   'homeward_sessions_compared', 'homeward_dead_letters', 'homeward_conflicts', 'homeward_hashing_waiting', 'homeward_link_up', 'homeward_replication_lag_seconds', 'homeward_clock_skew_seconds',
-  'homeward_events_pulled', 'homeward_subscription_streaming', 'homeward_subscription_alarm', 'homeward_subscription_mended', 'homeward_subscription_rebuilds', 'homeward_process_cpu_seconds_total',
+  'homeward_events_pulled', 'homeward_subscription_streaming', 'homeward_subscription_alarm', 'homeward_subscription_mended', 'homeward_subscription_rebuilds', 'homeward_open_incidents', 'homeward_process_cpu_seconds_total',
 ];
 
 const health = (region: string, which: string): Promise<Answer> => call('GET', `http://127.0.0.1:${world.ports(region).ops}/health/${which}`);
@@ -46,7 +46,8 @@ async function bootOf(region: string): Promise<unknown> {
 describe('the ops API', () => {
   it('needs the operator token, but for health and metrics', async () => {
     const at = `http://127.0.0.1:${world.ports('east').ops}`;
-    const calls: [string, string][] = [['GET', '/ops/status'], ['GET', '/ops/dead-letters'], ['GET', '/ops/conflicts'], ['POST', '/ops/dead-letters/01a1fdb5-29c2-7119-a7c7-b7f7f6818842/replay']];
+    const calls: [string, string][] = [['GET', '/ops/status'], ['GET', '/ops/dead-letters'], ['GET', '/ops/conflicts'], ['POST', '/ops/dead-letters/01a1fdb5-29c2-7119-a7c7-b7f7f6818842/replay'],
+      ['POST', '/ops/audits'], ['GET', '/ops/audits/01a1fdb5-29c2-7119-a7c7-b7f7f6818842'], ['POST', '/ops/repairs'], ['POST', '/ops/copies']];
     for (const [method, path] of calls) {
       for (const token of [undefined, 'wrong', `${OPS_TOKEN}x`, OPS_TOKEN.slice(1)]) {
         expect(await call(method, at + path, token === undefined ? {} : { token })).toMatchObject({ status: 401, headers: { 'content-type': expect.stringContaining('application/problem+json'), 'homeward-region': 'east' } });
@@ -99,7 +100,7 @@ describe('readiness', () => {
     await world.mustConverge();
   });
 
-  it('is 503 without PostgreSQL, and 200 within 10 s of its return without restarting the service', async () => {
+  it('faults 22: is 503 without PostgreSQL, and 200 within 10 s of its return without restarting the service', async () => {
     const user = await world.register('east');
     const token = await world.signIn('east', user);
     await world.settleAll();
@@ -118,8 +119,8 @@ describe('readiness', () => {
   });
 });
 
-describe('without Redis', () => {
-  it('calls with a session and sign-in answer 503, sign-out is taken and holds afterwards, registration and route go on', async () => {
+describe('faults 26: without Redis', () => {
+  it('calls with a session and sign-in answer 503, sign-out is taken and holds afterwards, registration, route and announcements go on', async () => {
     const user = await world.register('east');
     const [ended, kept] = [await world.signIn('east', user), await world.signIn('east', user)];
     // Frozen, not killed: what it knows is there again afterwards, and must not win.
@@ -130,6 +131,7 @@ describe('without Redis', () => {
       expect((await world.api('east', 'DELETE', '/v1/sessions/current', { token: ended })).status).toBe(204);
       const late = await world.register('east');
       expect(await world.api('east', 'GET', `/v1/route?identifier=${late.identifier}`)).toMatchObject({ status: 200, body: { home: 'east' } });
+      expect((await world.api('east', 'GET', '/v1/announcements')).status).toBe(200);
       await eventually(async () => expect(await world.sql('west', 'SELECT 1 FROM account WHERE id = $1', [late.id])).toHaveLength(1));
     });
     await eventually(async () => expect((await world.check('east', kept)).status).toBe(200));

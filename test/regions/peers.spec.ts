@@ -22,8 +22,20 @@ function ask(identity: Identity | undefined, options: Partial<Parameters<typeof 
   return callPeer({ port: world.ports('west').peer, to: 'west', ca: certificates.ca, ...(identity ? { identity } : {}), headers: FROM_EAST, ...options });
 }
 
-async function refusals(): Promise<number> {
-  return sumOf(readMetrics((await world.ops('west', 'GET', '/metrics')).text), 'homeward_peer_calls_refused_total') ?? 0;
+async function refusals(labels: Record<string, string> = {}, region = 'west'): Promise<number> {
+  return sumOf(readMetrics((await world.ops(region, 'GET', '/metrics')).text), 'homeward_peer_calls_refused_total', labels) ?? 0;
+}
+
+/** A registration as east forwards it to west, with a deadline so many ms from west's now. */
+async function forwarded(withinMs: number, boot?: string): Promise<{ identifier: string; body: string }> {
+  const now = (await ask(certificates.of('east'), { method: 'GET', path: '/peer/v1/heartbeat' })).body;
+  const identifier = world.identifier('west');
+  const deadline = { boot: boot ?? now.boot, monoMs: now.monoMs + withinMs };
+  return { identifier, body: JSON.stringify({ identifier, password: 'violet-otter-42', key: `client:${identifier}`, deadline }) };
+}
+
+function accounts(region: string, identifier: string): Promise<{ id: string }[]> {
+  return world.sql<{ id: string }>(region, 'SELECT id FROM account WHERE identifier = $1', [identifier]);
 }
 
 /** Asked in every way that a body could be waited for, it is refused at once and counted. */
@@ -78,6 +90,61 @@ describe('the peer listener', () => {
     for (const path of ['/v1/route?identifier=ada@example.com', '/v1/degradation', '/ops/status', '/metrics', '/health/live', '/openapi.json']) {
       expect((await ask(certificates.of('east'), { method: 'GET', path })).status).toBe(404);
     }
+  });
+});
+
+describe('a peer call that was stolen', () => {
+  const path = '/peer/v1/accounts';
+
+  it('is refused after its deadline, and where it was meant for an earlier start, and counted', async () => {
+    const before = await refusals({ reason: 'late' });
+    for (const [withinMs, boot] of [[-1], [60_000, 'an-earlier-start'], [-3_600_000]] as const) {
+      const { identifier, body } = await forwarded(withinMs, boot);
+      expect(await ask(certificates.of('east'), { path, body })).toMatchObject({ status: 503, body: { type: 'urn:homeward:problem:home-unavailable', home: 'west' } });
+      expect(await accounts('west', identifier)).toEqual([]);
+    }
+    expect(await refusals({ reason: 'late' })).toBe(before + 3);
+  });
+
+  it('is refused from anybody but the region that made it, and in any region but the one that it was made for', async () => {
+    const { identifier, body } = await forwarded(60_000);
+    const thieves: [Identity | undefined, string][] = [[undefined, 'certificate'], [await certificates.ofAnotherDeployment('east'), 'certificate'], [await certificates.signedHere('north'), 'stranger'], [certificates.of('west'), 'stranger'], [await certificates.signedHere('east', Date.now() - 500 * DAY_MS), 'expired']];
+    for (const [identity, reason] of thieves) {
+      const before = await refusals({ reason });
+      expect((await ask(identity, { path, body })).status).toBe(403);
+      expect(await refusals({ reason })).toBe(before + 1);
+    }
+    const [before, names] = [await refusals({ reason: 'other-region' }, 'east'), await refusals({ reason: 'other-name' }, 'east')];
+    const toEast = { port: world.ports('east').peer, to: 'east', path, body };
+    expect((await ask(certificates.of('west'), { ...toEast, headers: { 'homeward-from': 'west', 'homeward-to': 'west' } })).status).toBe(403);
+    expect((await ask(certificates.of('west'), { ...toEast, headers: FROM_EAST })).status).toBe(403);
+    expect([await refusals({ reason: 'other-region' }, 'east'), await refusals({ reason: 'other-name' }, 'east')]).toEqual([before + 1, names + 1]);
+    for (const region of world.regions) expect(await accounts(region, identifier)).toEqual([]);
+  });
+
+  it('has no second effect where it is replayed within its deadline', async () => {
+    const { identifier, body } = await forwarded(60_000);
+    const first = await ask(certificates.of('east'), { path, body });
+    expect(first).toMatchObject({ status: 200, body: { created: true, account: { identifier } } });
+    await world.settleAll();
+    const rows = await rowCounts(world);
+    for (let time = 0; time < 3; time += 1) expect(await ask(certificates.of('east'), { path, body })).toMatchObject({ status: 200, body: { created: false, account: first.body.account } });
+    expect(await rowCounts(world)).toEqual(rows);
+  });
+});
+
+describe('a session that has ended at its origin', () => {
+  it('is asked about once in a while, however often it is presented', async () => {
+    const user = await world.register('east');
+    const [token, other] = [await world.signIn('east', user), await world.signIn('east', user)];
+    expect((await world.api('east', 'PUT', '/v1/password', { token: other, body: { current: user.password, next: `${user.password}-next` } })).status).toBe(204);
+    await world.settleAll();
+    const before = (await callsBetween(world))['east']!;
+    const answers = await Promise.all(Array.from({ length: 100 }, async () => world.check('west', token)));
+    for (let time = 0; time < 100; time += 1) answers.push(await world.check('west', token));
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body.type}`))).toEqual(new Set(['401 urn:homeward:problem:session-invalid']));
+    // Those that came while the first was being answered, and one more for each 4.5 s.
+    expect((await callsBetween(world))['east']! - before).toBeLessThanOrEqual(100 + 5);
   });
 });
 

@@ -46,7 +46,7 @@ function checkingAlways(region: string, tokens: readonly string[]): () => Promis
   };
 }
 
-describe('with Redis gone', () => {
+describe('faults 26: with Redis gone', () => {
   let token: string;
   let ended: string;
   let elsewhere: string;
@@ -95,7 +95,7 @@ describe('with Redis gone', () => {
   });
 });
 
-describe('with Redis emptied', () => {
+describe('faults 27: with Redis emptied', () => {
   it('signing in again works, and neither a sign-out nor a password change is undone', async () => {
     const [asking, mine, theirs] = [await world.signIn(east, user), await world.signIn(east, user), await world.signIn(west, other)];
     expect((await world.check(east, theirs)).status).toBe(200);
@@ -115,7 +115,7 @@ describe('with Redis emptied', () => {
   });
 });
 
-describe('Redis back with an old state', () => {
+describe('faults 27, 39: Redis back with an old state', () => {
   it('undoes no sign-out and no password change, from its first moment on; what was not ended goes on', async () => {
     const calm = await world.register(east);
     const [left, asking, byEpoch, byAll, byAllToo, alive, whileGone] = await Promise.all([user, user, user, other, other, calm, calm].map((who) => world.signIn(east, who))) as
@@ -146,7 +146,7 @@ describe('Redis back with an old state', () => {
   });
 });
 
-describe('the service killed between a commit and Redis', () => {
+describe('faults 39: the service killed between a commit and Redis', () => {
   /** What the home's transaction of a password change writes, with nobody there to go on. */
   async function commitPasswordChange(account: string): Promise<void> {
     const partition = partitionOf(account, PARTITIONS);
@@ -192,7 +192,7 @@ describe('the service killed between a commit and Redis', () => {
   });
 });
 
-describe('sign-in racing a password change', () => {
+describe('faults 39: sign-in racing a password change', () => {
   it('never leaves a session of the ended epoch, in 30 rounds, whichever comes first and in whichever region', async () => {
     const seed = randomInt(2 ** 31);
     process.stdout.write(`redis.spec: seed ${seed}\n`);

@@ -180,7 +180,7 @@ describe('a weak password', () => {
   });
 });
 
-describe('registrations in the middle of which the PostgreSQL of the home is killed', () => {
+describe('faults 22: registrations in the middle of which the PostgreSQL of the home is killed', () => {
   it('are everywhere where they were acknowledged, and one account each where they are repeated with their key', async () => {
     const asked = Array.from({ length: 40 }, (_, index) => ({ body: fresh(east), key: randomUUID(), door: world.regions[index % 2]! }));
     let acknowledged = 0;

@@ -94,7 +94,7 @@ describe('a subscription', () => {
     await world.mustConverge();
   });
 
-  it('that a row put there by hand has stopped tells within 10 s which row it is and the command that mends it, and resumes after it', async () => {
+  it('faults 25: that a row put there by hand has stopped tells within 10 s which row it is and the command that mends it, and resumes after it', async () => {
     const user = await world.register('east');
     await world.settleAll();
     await world.sql('west', `BEGIN; SET LOCAL session_replication_role = replica;
@@ -119,7 +119,7 @@ describe('a subscription', () => {
     expect(read.headers['etag']).toBe(edited.headers['etag']);
   });
 
-  it('whose slot was dropped while rows changed and went is rebuilt by itself, equal, and readers never see an empty table', async () => {
+  it('faults 40: whose slot was dropped while rows changed and went is rebuilt by itself, equal, and readers never see an empty table', async () => {
     const user = await seen('east');
     await world.settleAll();
     const { rebuilds } = await replication('west', 'east');

@@ -121,6 +121,21 @@ export async function untilKnownEverywhere(world: World, account: string): Promi
   });
 }
 
+/** An incident closes some seconds after everything has settled, and one that begins right after it is shown as the same. */
+const CLOSED_MS = 40_000;
+const APART_MS = 2_500;
+
+/** Until no incident is open anywhere, and the next one is another. */
+export async function untilQuiet(world: World): Promise<void> {
+  for (const region of world.regions) {
+    await eventually(async () => {
+      expect((await world.ops(region, 'GET', '/ops/status')).body.openIncidents).toBe(0);
+      const [newest] = (await world.ops(region, 'GET', '/ops/incidents?limit=1')).body.items;
+      if (newest !== undefined) expect(Date.now() - Date.parse(newest.closedAt)).toBeGreaterThan(APART_MS);
+    }, CLOSED_MS);
+  }
+}
+
 /** Keeps a lock in a region's database, so that what needs it waits, as if the channel that brings it were slow. @returns lets it go */
 export async function holding(world: World, region: string, lock: string): Promise<() => Promise<void>> {
   const client = await clientOf(world, region);

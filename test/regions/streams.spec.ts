@@ -2,38 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, partitionOf } from '#kernel/routing';
 import { PARTITIONS, STREAMS } from '#kernel/wire';
+import { ALL, registerIn as register, untilKept as kept } from './events.js';
 import { Cluster } from './harness/cluster.js';
 import { readMetrics, sumOf } from './harness/metrics.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 
 const world = sharedWorld();
 const TOPIC = 'homeward.accounts';
-const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 let kafka: Cluster;
 
 beforeAll(() => {
   kafka = new Cluster(world, 'east');
 });
 
-/** Until `west` holds these accounts of `east`. */
-function untilKept(users: readonly Pick<User, 'id'>[], withinMs?: number): Promise<void> {
-  return eventually(async () => {
-    const rows = await world.sql('west', 'SELECT id FROM account WHERE id = ANY ($1)', [users.map(({ id }) => id)]);
-    expect(rows).toHaveLength(users.length);
-  }, withinMs);
-}
-
-/** Registers users of `east` until each of `partitions` has one more event. */
-async function registerIn(partitions: readonly number[]): Promise<User[]> {
-  const missing = new Set(partitions);
-  const users: User[] = [];
-  while (missing.size > 0) {
-    const user = await world.register('east');
-    users.push(user);
-    missing.delete(partitionOf(user.id, PARTITIONS));
-  }
-  return users;
-}
+const untilKept = (users: readonly Pick<User, 'id'>[], withinMs?: number): Promise<void> => kept(world, 'west', users, withinMs);
+const registerIn = (partitions: readonly number[]): Promise<User[]> => register(world, 'east', partitions);
 
 /** What east's service would have written for an account, by a version of it that `version` and `change` stand for. */
 async function putEvent(version: number, change: object = {}): Promise<{ id: string; identifier: string }> {
@@ -95,7 +78,7 @@ describe('the accounts stream', () => {
     await world.mustConverge();
   });
 
-  it('has no effect when its messages are delivered again and again', async () => {
+  it('faults 19: has no effect when its messages are delivered again and again', async () => {
     await world.settleAll();
     const before = await world.sql('west', 'SELECT count(*) FROM account');
     const stored = await kafka.read(TOPIC);
@@ -116,7 +99,7 @@ describe('the accounts stream', () => {
     await world.mustConverge();
   });
 
-  it('is pulled by number where Kafka no longer holds what was written during a cut', async () => {
+  it('faults 7: is pulled by number where Kafka no longer holds what was written during a cut', async () => {
     await world.settleAll();
     const { pulled } = (await status('west')).peers.east.events;
     await world.cut('blackhole');
@@ -133,7 +116,7 @@ describe('the accounts stream', () => {
   });
 });
 
-describe("the reader's own position, lost", () => {
+describe("faults 16: the reader's own position, lost", () => {
   const forget = `UPDATE stream_applied SET applied = 0, kafka_offset = -1 WHERE region = 'west' AND writer = 'east'`;
 
   it.each(['while it runs', 'while it is down'])('is found again %s, and replaying has no effect', async (when) => {
@@ -154,11 +137,10 @@ describe("the reader's own position, lost", () => {
   });
 });
 
-describe('a message that can not be applied', () => {
-  it('is kept aside whole when its bytes are malformed, and all others flow', async () => {
+describe('faults 18: a message that can not be applied', () => {
+  it('is kept aside whole when its bytes are malformed, all others flow, and it is closed once nothing is missing up to its place', async () => {
     const bytes = Buffer.from([0xff, 0x00, 0xfe, 0x7b]);
     for (const partition of ALL) await kafka.produce(TOPIC, partition, [bytes, Buffer.from('{"v":1')]);
-    await untilKept(await registerIn(ALL));
     const kept = await eventually(async () => {
       const found = await letters();
       expect(found).toHaveLength(2 * PARTITIONS);
@@ -168,30 +150,48 @@ describe('a message that can not be applied', () => {
     expect(kept.filter(({ detail, body }) => detail.startsWith('base64') && Buffer.from(body, 'base64').equals(bytes))).toHaveLength(PARTITIONS);
     expect(kept.filter(({ body }) => body === '{"v":1')).toHaveLength(PARTITIONS);
     expect((await status('west')).deadLetters).toBe(2 * PARTITIONS);
-    const [letter] = kept;
-    const replayed = await world.ops('west', 'POST', `/ops/dead-letters/${letter.id}/replay`);
-    expect(replayed).toMatchObject({ status: 200, body: { outcome: 'unreadable' } });
+    expect(await world.ops('west', 'POST', `/ops/dead-letters/${kept[0].id}/replay`)).toMatchObject({ status: 200, body: { outcome: 'unreadable' } });
+    await untilKept(await registerIn(ALL));
+    await eventually(async () => expect(await letters()).toEqual([]));
+    const { items } = (await world.ops('west', 'GET', '/ops/dead-letters?limit=200')).body;
+    for (const letter of kept) expect(items).toContainEqual({ ...letter, detail: expect.stringContaining(letter.detail), replayedAt: expect.any(String) });
+    // Read again, as after a lost position, they stay closed.
+    await world.sql('west', `UPDATE stream_applied SET kafka_offset = -1 WHERE region = 'west' AND writer = 'east'`);
+    await world.part('west', 'api', { state: 'down' });
+    await world.part('west', 'api', { state: 'up' });
+    await untilKept(await registerIn(ALL), 30_000);
+    expect(await letters()).toEqual([]);
     await forgetLetters();
     await world.mustConverge();
   });
 
-  it('does not stop its partition when it claims a number far ahead of the writer, and makes no storm of pulling', async () => {
+  it('does not stop its partition when it claims a number that the writer has not given, whatever number that is, and makes no storm of pulling', async () => {
     await world.settleAll();
     const { heads } = (await status('east')).streams;
-    for (const partition of ALL) {
+    const forged: string[] = [];
+    for (const [index, partition] of ALL.entries()) {
       const id = await idIn(partition);
+      forged.push(id);
       const payload = { id, identifier: world.identifier('east'), normalization: 1, home: 'east', createdAt: new Date().toISOString() };
-      const message = { v: 1, writer: 'east', stream: 'accounts', partition, number: heads.accounts[partition] + 1_000_000, key: id, payload };
+      const message = { v: 1, writer: 'east', stream: 'accounts', partition, number: heads.accounts[partition] + [2, 3, 1_000, 1_000_000][index]!, key: id, payload };
       await kafka.produce(TOPIC, partition, [Buffer.from(JSON.stringify(message))]);
     }
+    const kept = await eventually(async () => {
+      const found = await letters();
+      expect(found).toHaveLength(PARTITIONS);
+      return found;
+    });
+    for (const letter of kept) expect(letter).toMatchObject({ writer: 'east', stream: 'accounts', reason: 'unwritten', number: null, key: null });
     const asked = async (): Promise<number> => sumOf(readMetrics((await world.ops('east', 'GET', '/metrics')).text), 'homeward_request_seconds_count', { route: 'POST /peer/v1/events' }) ?? 0;
-    const before = { pulls: await asked(), atMs: performance.now() };
-    await untilKept(await registerIn(ALL));
-    await untilKept(await registerIn(ALL));
-    const seconds = (performance.now() - before.atMs) / 1_000;
-    expect((await asked()) - before.pulls).toBeLessThan(10 * PARTITIONS * (1 + seconds));
-    // Its place in Kafka is what the writer's operator clears.
+    const before = await asked();
+    for (let round = 0; round < 3; round += 1) await untilKept(await registerIn(ALL));
+    // Kafka brings what is true, and nothing is asked of the writer for the rest; a busy machine may be late once.
+    expect((await asked()) - before).toBeLessThanOrEqual(2 * PARTITIONS);
+    expect(await world.sql('west', 'SELECT 1 FROM account WHERE id = ANY ($1)', [forged])).toEqual([]);
+    expect(await letters()).toHaveLength(PARTITIONS);
+    // Their place in Kafka is what the writer's operator clears.
     await kafka.deleteRecords(TOPIC);
+    await forgetLetters();
     await world.mustConverge();
   });
 
@@ -253,7 +253,7 @@ describe('an account that contradicts one that is here', () => {
   });
 });
 
-describe("without the writer's Kafka", () => {
+describe("faults 15: without the writer's Kafka", () => {
   it('registrations go on, reach the peer all the same by number, and everything drains when it is back', async () => {
     await world.settleAll();
     const { pulled } = (await status('west')).peers.east.events;

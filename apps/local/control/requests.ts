@@ -6,6 +6,9 @@ const MAX_LATENCY_MS = 60_000;
 /** A year: more is a mistake. */
 const MAX_CLOCK_OFFSET_MS = 366 * 24 * 60 * 60 * 1_000;
 
+/** Beyond it nothing arrives in a time that means anything. */
+const MOST_LOST_PERCENT = 50;
+
 const milliseconds = z.number().min(0).max(MAX_LATENCY_MS);
 
 /** What a PUT to a part may say. */
@@ -26,8 +29,9 @@ export function linkRequest({ a, b }: Link) {
       direction: z.enum(['both', `${a}-to-${b}`, `${b}-to-${a}`]).optional(),
       latencyMs: milliseconds.optional(),
       jitterMs: milliseconds.optional(),
+      lossPercent: z.number().min(0).max(MOST_LOST_PERCENT).optional(),
     })
-    .refine((body) => Object.keys(body).length > 0, { message: 'says nothing; give state, latencyMs or jitterMs' })
+    .refine((body) => Object.keys(body).length > 0, { message: 'says nothing; give state, latencyMs, jitterMs or lossPercent' })
     .refine((body) => body.state === 'cut' || (body.mode === undefined && body.direction === undefined), {
       message: 'mode and direction go with "state": "cut"',
       path: ['state'],
@@ -36,6 +40,7 @@ export function linkRequest({ a, b }: Link) {
       const speed = {
         ...(body.latencyMs === undefined ? {} : { latencyMs: body.latencyMs }),
         ...(body.jitterMs === undefined ? {} : { jitterMs: body.jitterMs }),
+        ...(body.lossPercent === undefined ? {} : { lossPercent: body.lossPercent }),
       };
       if (body.state === undefined) return speed;
       if (body.state === 'up') return { cut: null, ...speed };

@@ -20,7 +20,12 @@ export interface LinkChange {
   readonly cut?: Cut | null;
   readonly latencyMs?: number;
   readonly jitterMs?: number;
+  /** Of a hundred parcels of bytes so many are lost on the way and sent again. */
+  readonly lossPercent?: number;
 }
+
+/** TCP sends again a round trip and so much later (Linux' least). */
+const RETRANSMIT_MS = 200;
 
 const FLOW_WHEN_CUT: Readonly<Record<CutMode, Flow>> = { hold: 'held', blackhole: 'lost', syn: 'lost', refuse: 'reset' };
 
@@ -32,6 +37,7 @@ export class Link {
   #cut: Cut | null = null;
   #latencyMs = 0;
   #jitterMs = 0;
+  #lossPercent = 0;
   #deaf: DeafPorts | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -47,8 +53,8 @@ export class Link {
   }
 
   /** Its state as the control API shows it. */
-  describe(): { state: 'up' | 'cut'; mode?: CutMode; direction?: string; latencyMs: number; jitterMs: number } {
-    const speed = { latencyMs: this.#latencyMs, jitterMs: this.#jitterMs };
+  describe(): { state: 'up' | 'cut'; mode?: CutMode; direction?: string; latencyMs: number; jitterMs: number; lossPercent: number } {
+    const speed = { latencyMs: this.#latencyMs, jitterMs: this.#jitterMs, lossPercent: this.#lossPercent };
     if (this.#cut === null) return { state: 'up', ...speed };
     const { mode, from } = this.#cut;
     const direction = from === 'both' ? 'both' : `${from}-to-${from === this.a ? this.b : this.a}`;
@@ -64,6 +70,7 @@ export class Link {
     return this.#inTurn(async () => {
       this.#latencyMs = change.latencyMs ?? this.#latencyMs;
       this.#jitterMs = change.jitterMs ?? this.#jitterMs;
+      this.#lossPercent = change.lossPercent ?? this.#lossPercent;
       if (change.cut === undefined) return;
       this.#cut = change.cut;
       for (const { from, to, forwarder } of this.#forwarders) {
@@ -127,8 +134,10 @@ export class Link {
     await deaf?.release();
   }
 
-  /** Uniform around the latency; order is kept by the pipes. */
+  /** Uniform around the latency, once more after each loss; order is kept by the pipes, so what follows waits too, as with TCP. */
   #delayMs(): number {
-    return Math.max(0, this.#latencyMs + (2 * Math.random() - 1) * this.#jitterMs);
+    let delayMs = Math.max(0, this.#latencyMs + (2 * Math.random() - 1) * this.#jitterMs);
+    while (Math.random() * 100 < this.#lossPercent) delayMs += RETRANSMIT_MS + 2 * this.#latencyMs;
+    return delayMs;
   }
 }

@@ -15,7 +15,8 @@ const STOP_MS = 7_000;
 /** After SIGKILL: the kernel frees what it held. */
 const KILLED_MS = 3_000;
 const FIRST_RESTART_MS = 500;
-const LAST_RESTART_MS = 10_000;
+/** A part whose disk was full is back within 10 s of there being room (faults, 23), PostgreSQL's recovery included. */
+const LAST_RESTART_MS = 3_000;
 /** A part that ran so long before it died begins its restarts anew. */
 const STEADY_MS = 30_000;
 
@@ -52,8 +53,6 @@ export interface PartCommand {
 
 export interface PartEvents {
   report(line: string): void;
-  /** A part died of a full disk: nothing can go on. */
-  fatal(failure: RuntimeFailure): void;
 }
 
 /** One part of one region: started, stopped, frozen on demand; started again when it dies unasked. */
@@ -69,6 +68,7 @@ export class SupervisedPart {
   #starting = false;
   #startedAt = 0;
   #restartMs = FIRST_RESTART_MS;
+  #toldWhy: string | undefined;
   #restart: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -176,16 +176,17 @@ export class SupervisedPart {
 
   #diedUnasked(how: string): void {
     const lines = this.#lastLines();
-    if (this.#journal.saidDiskFull || lines.some(saysDiskFull)) {
-      this.#events.fatal(new RuntimeFailure(`${this.label} ended because its disk is full (${this.#journal.path})`));
-      return;
-    }
     if (this.#wanted === 'down' || this.#starting) return;
     if (performance.now() - this.#startedAt > STEADY_MS) this.#restartMs = FIRST_RESTART_MS;
     const waitMs = this.#restartMs;
     this.#restartMs = Math.min(waitMs * 2, LAST_RESTART_MS);
-    this.#events.report(`${this.label} died (${how}), starting it again in ${waitMs} ms; its last lines:`);
-    for (const line of lines) this.#events.report(`    ${line}`);
+    const why = this.#journal.saidDiskFull || lines.some(saysDiskFull) ? 'its disk is full' : how;
+    // What goes on, as a full disk does for hours, is told once.
+    if (why !== this.#toldWhy) {
+      this.#events.report(`${this.label} died (${why}), starting it again in ${waitMs} ms and until it runs; its last lines:`);
+      for (const line of lines) this.#events.report(`    ${line}`);
+    }
+    this.#toldWhy = why;
     this.#restart = setTimeout(() => void this.#startAgain(), waitMs);
   }
 
@@ -209,6 +210,7 @@ export class SupervisedPart {
         if (performance.now() > deadline) throw await this.#startFailure(`did not answer within ${this.program.startMs} ms`);
         await sleep(PROBE_EVERY_MS);
       }
+      this.#toldWhy = undefined;
     } finally {
       this.#starting = false;
     }

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import type { Server } from 'node:https';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { PeerTls } from '#adapters/peer-client';
 import { limits } from '#kernel/config';
+import type { ProblemError } from '#kernel/problems';
 import { createListener } from './inbound/http/listener.js';
-import { admitPeers } from './inbound/peer/admit.js';
+import { type PeerRefusal, admitPeers } from './inbound/peer/admit.js';
 import { publishDocument } from './inbound/public/document.js';
 import { opsModule, peerModule, publicModule } from './modules.js';
 import type { Region } from './region.js';
@@ -17,18 +19,24 @@ const SLOW_MS = 1_000;
 /** The three listeners of a region, not listening yet. */
 export async function createListeners(region: Region): Promise<{ app: NestFastifyApplication; port: number }[]> {
   const { config, logger } = region;
-  const common = { region: config.region, logger };
-  const open = await createListener(publicModule(region), { ...common, bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, answered: account(region, 'public') });
+  const common = (listener: string) => ({ region: config.region, logger, answered: account(region, listener), cutOff: (why: string) => region.metrics.cutOff(listener, why) });
+  const open = await createListener(publicModule(region), { ...common('public'), bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, refused: noteRefusals(region) });
   if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
   publishDocument(open);
-  const ops = await createListener(opsModule(region), { ...common, bodyBytes: limits.bodyBytes, answered: account(region, 'ops') });
-  const refused = (why: string): void => {
-    region.metrics.peerRefused();
+  const ops = await createListener(opsModule(region), { ...common('ops'), bodyBytes: limits.bodyBytes });
+  const refused = (why: PeerRefusal): void => {
+    region.metrics.peerRefused(why);
     logger.warn({ why }, 'a call on the peer listener was refused');
   };
   const peer = await createListener(peerModule(region), {
-    ...common, bodyBytes: PEER_BODY_BYTES, answered: account(region, 'peer'), https: peerTls(config.tls),
+    ...common('peer'), bodyBytes: PEER_BODY_BYTES, https: peerTls(region.certificates.current), requestsPerConnection: limits.peerRequestsPerConnection,
     admit: admitPeers(config.region, config.peers.map(({ name }) => name), refused),
+  });
+  region.certificates.onRenewed((tls) => {
+    const server = peer.getHttpServer() as Server;
+    server.setSecureContext(peerTls(tls));
+    // Peers come back at once, and see it.
+    server.closeIdleConnections();
   });
   return [{ app: open, port: config.ports.public }, { app: ops, port: config.ports.ops }, { app: peer, port: config.ports.peer }];
 }
@@ -36,8 +44,13 @@ export async function createListeners(region: Region): Promise<{ app: NestFastif
 const EXPOSED = ['Homeward-Region', 'Homeward-Home', 'Homeward-Read', 'Homeward-Consistency', 'X-Request-Id', 'ETag', 'Location', 'Retry-After'];
 
 /** A caller without a certificate is let through the handshake, to be told by a problem and before its body is read. */
-function peerTls({ caFile, certFile, keyFile }: Region['config']['tls']) {
-  return { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
+function peerTls(tls: PeerTls) {
+  return { ...tls, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const };
+}
+
+/** What an unreachable peer costs clients is part of its incident. */
+function noteRefusals({ refusals, clock }: Region): (request: FastifyRequest, problem: ProblemError) => void {
+  return (request, problem) => refusals.hear(`${request.method} ${request.routeOptions.url ?? ''}`, problem, new Date(clock.wallMs()).toISOString());
 }
 
 function account({ metrics, logger }: Region, listener: string): (request: FastifyRequest, reply: FastifyReply) => void {

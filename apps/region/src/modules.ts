@@ -4,10 +4,15 @@ import { KafkaPort, OutboxRelay, StreamApplier } from '#adapters/kafka';
 import { Peers } from '#adapters/peer-client';
 import { Database } from '#adapters/postgres';
 import { RedisStore } from '#adapters/redis';
+import { Replication } from '#adapters/replication';
 import { CreateAccount, CredentialReader, FindAccount, Register } from '#features/accounts';
+import { Announce } from '#features/announcements';
+import { Auditor, OwnerAnswers, Repair } from '#features/audit';
 import { FreshSession, OwnRows } from '#features/consistency';
 import { Degradation } from '#features/degradation';
 import { Beat } from '#features/heartbeats';
+import { Compensate, ReadIncidents } from '#features/incidents';
+import { DeliveryQueue, ListNotifications, MarkRead } from '#features/notices';
 import { ChangePassword, SetPassword } from '#features/passwords';
 import { OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
@@ -22,15 +27,23 @@ import { MakeDeposit, ReadWallet } from '#features/wallets';
 import { SystemClock } from '#kernel/clock';
 import { ConsistencyTokens } from '#kernel/ids';
 import { OwnRegion } from './inbound/http/own-region.js';
+import { OpsAnnouncementsController } from './inbound/ops/announcements.controller.js';
+import { CompensationsController } from './inbound/ops/compensations.controller.js';
+import { AuditsController } from './inbound/ops/audits.controller.js';
 import { DepositsController } from './inbound/ops/deposits.controller.js';
 import { HealthController } from './inbound/ops/health.controller.js';
+import { IncidentsController } from './inbound/ops/incidents.controller.js';
+import { NoticesController } from './inbound/ops/notices.controller.js';
 import { MetricsController, OpsController } from './inbound/ops/ops.controller.js';
 import { OpsToken } from './inbound/ops/ops-guard.js';
+import { PeerAuditController } from './inbound/peer/audit.controller.js';
 import { PeerMoneyController } from './inbound/peer/money.controller.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
+import { AnnouncementsController } from './inbound/public/announcements.controller.js';
 import { DegradationController } from './inbound/public/degradation.controller.js';
+import { NotificationsController } from './inbound/public/notifications.controller.js';
 import { PasswordController } from './inbound/public/password.controller.js';
 import { ProfileController } from './inbound/public/profile.controller.js';
 import { RouteController } from './inbound/public/route.controller.js';
@@ -56,13 +69,17 @@ export function publicModule(services: Region): DynamicModule {
   const own: [Type, object] = [OwnRegion, new OwnRegion(services.region)];
   return {
     module: PublicModule,
-    controllers: [AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController, WalletController, TransfersController, VouchersController],
+    controllers: [
+      AccountsController, SessionsController, ProfileController, PasswordController, RouteController, DegradationController, WalletController, TransfersController, VouchersController,
+      NotificationsController, AnnouncementsController,
+    ],
     providers: provide(
       own, [Register, services.register], [SignIn, services.signIn], [FreshSession, services.freshSession], [EndSession, services.endSession],
       [EndAllSessions, services.endAllSessions], [ChangePassword, services.changePassword], [ProfileReader, services.profileReader],
       [EditProfile, services.editProfile], [Routes, services.routes], [Degradation, services.degradation], [ConsistencyTokens, services.tokens],
       [ReadWallet, services.readWallet], [OrderTransfer, services.orderTransfer], [CancelTransfer, services.cancelTransfer], [ReadTransfers, services.readTransfers],
       [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher],
+      [ListNotifications, services.listNotifications], [MarkRead, services.markRead], [Announce, services.announce],
     ),
   };
 }
@@ -71,11 +88,12 @@ export function opsModule(services: Region): DynamicModule {
   return {
     module: OpsModule,
     imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController, OpsController, MetricsController, DepositsController],
+    controllers: [HealthController, OpsController, MetricsController, DepositsController, AuditsController, OpsAnnouncementsController, IncidentsController, CompensationsController, NoticesController],
     providers: provide(
       [Database, services.database], [RedisStore, services.redis], [KafkaPort, services.kafka], [Peers, services.peers], [Status, services.status],
       [Aside, services.aside], [StreamApplier, services.applier], [Metrics, services.metrics], [OpsToken, new OpsToken(services.config.opsToken)],
-      [MakeDeposit, services.makeDeposit],
+      [MakeDeposit, services.makeDeposit], [Announce, services.announce], [ReadIncidents, services.readIncidents], [Compensate, services.compensate], [DeliveryQueue, services.deliveryQueue],
+      [Auditor, services.auditor], [Repair, services.repair], [Replication, services.replication],
     ),
   };
 }
@@ -83,12 +101,13 @@ export function opsModule(services: Region): DynamicModule {
 export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
-    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController],
+    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController, PeerAuditController],
     providers: provide(
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [SystemClock, services.clock], [FindAccount, services.findAccount], [DecideTransfer, services.decideTransfer], [ReadTransfers, services.readTransfers],
+      [OwnerAnswers, services.ownerAnswers],
+      [SystemClock, services.clock], [Metrics, services.metrics], [FindAccount, services.findAccount], [DecideTransfer, services.decideTransfer], [ReadTransfers, services.readTransfers],
       [MakeDeposit, services.makeDeposit], [ReadWallet, services.readWallet], [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher], [OrderState, services.orderState],
     ),
   };

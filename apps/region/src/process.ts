@@ -25,7 +25,9 @@ export class Process {
 
   async start(): Promise<void> {
     const { running, database } = this.region;
-    database.whenReady(() => void this.loadRoutes());
+    const { routes, deliveryQueue, noticeChannels } = this.region;
+    database.whenReady(() => void this.untilDone(() => routes.load(), 'the route table could not be read yet'));
+    database.whenReady(() => void this.untilDone(() => deliveryQueue.use(noticeChannels), 'the channels of notifications could not be written yet'));
     for (const part of running) part.run();
     const listeners = await createListeners(this.region);
     this.apps = listeners.map(({ app }) => app);
@@ -71,13 +73,14 @@ export class Process {
     }
   }
 
-  private async loadRoutes(): Promise<void> {
+  /** Something of the start that needs the database, tried until it has worked. */
+  private async untilDone(work: () => Promise<void>, failing: string): Promise<void> {
     while (this.stopping === undefined) {
       try {
-        await this.region.routes.load();
+        await work();
         return;
       } catch (error) {
-        this.logger.warn({ err: error }, 'the route table could not be read yet');
+        this.logger.warn({ err: error }, failing);
         await new Promise((resolve) => setTimeout(resolve, limits.heartbeatFreshMs));
       }
     }

@@ -13,6 +13,8 @@ const TIMEOUT_MS = 2_500;
 const TRIES = 2;
 /** Weight of the newest duration in the running mean. */
 const MEAN_WEIGHT = 0.05;
+/** Told to whoever finds no place, sign-ins, registrations and password changes alike. */
+const FULL = 'Too many passwords are being hashed: try again';
 /** How long a stop lets running jobs end. */
 const STOP_MS = 1_000;
 
@@ -121,10 +123,10 @@ export class HashQueue {
   }
 
   private add(password: string, against: string | undefined, { preferred = false, timeoutMs = TIMEOUT_MS }: HashOptions): Promise<HashReplyMessage> {
-    if (this.stopping || this.isFull(preferred)) return Promise.reject(new OverloadedError('Too many sign-ins are under way: try again'));
+    if (this.stopping || this.isFull(preferred)) return Promise.reject(new OverloadedError(FULL));
     return new Promise((resolve, reject) => {
       const job: Job = { id: ++this.lastId, password, against, preferred, settle: { resolve, reject }, timer: undefined, startedMs: 0, tries: 0, over: false };
-      job.timer = setTimeout(() => this.refuse(job, 'Too many sign-ins are under way: try again'), timeoutMs);
+      job.timer = setTimeout(() => this.refuse(job, FULL), timeoutMs);
       this.lane(job).push(job);
       this.fill();
     });

@@ -1,7 +1,9 @@
 import type { EachBatchPayload } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { StreamName } from '#kernel/wire';
+import type { Incoming } from './plan-run.js';
 import type { Seek } from './reader-generation.js';
+import type { Pulled } from './gap-puller.js';
 import type { StreamApplier } from './stream-applier.js';
 
 /** Pause of a partition whose batch the database could not take. */
@@ -16,6 +18,8 @@ export class BatchFeed {
   private readonly underWay = new Map<string, Promise<void>>();
   private readonly held = new Set<string>();
   private readonly rewound = new Set<string>();
+  /** By lane, the writer's head as it was told after the messages up to `offset` had been read. */
+  private readonly heads = new Map<string, { readonly head: number; readonly offset: number }>();
   /** Whether the database could not take events at the last try. */
   private waiting = false;
 
@@ -40,31 +44,40 @@ export class BatchFeed {
   private async apply(stream: StreamName, payload: EachBatchPayload, lane: string): Promise<void> {
     const { peer } = this;
     const { partition, messages } = payload.batch;
-    const incoming = messages.map(({ value, offset }) => ({ bytes: value ?? Buffer.alloc(0), offset: Number(offset) }));
+    const known = this.heads.get(lane);
+    const incoming = messages.map(({ value, offset: text }): Incoming => {
+      const offset = Number(text);
+      return { bytes: value ?? Buffer.alloc(0), offset, writerHead: known !== undefined && offset <= known.offset ? known.head : undefined };
+    });
     try {
       const gapAt = await this.applier.feed(peer, stream, partition, incoming);
       if (this.waiting) this.logger.info({ peer }, 'events are applied again');
       this.waiting = false;
-      if (gapAt === undefined) return;
+      if (gapAt === undefined) {
+        // Known for this place only: in a topic that is made anew, the same offsets stand for later numbers.
+        if (known !== undefined && known.offset <= Number(payload.batch.lastOffset())) this.heads.delete(lane);
+        return;
+      }
       this.logger.warn({ peer, stream, partition, gapAt }, "numbers are missing in the peer's Kafka; pulling them");
       this.hold(lane, payload, this.applier.fillGap(peer, stream, partition, gapAt));
     } catch (error) {
       if (!this.waiting) this.logger.warn({ err: error, peer, stream, partition }, 'events can not be applied now; they wait in Kafka');
       this.waiting = true;
-      this.hold(lane, payload, Promise.resolve(HOLD_MS));
+      this.hold(lane, payload, Promise.resolve({ waitMs: HOLD_MS, head: undefined }));
     }
   }
 
-  private hold(lane: string, { batch, pause }: EachBatchPayload, freeAfterMs: Promise<number>): void {
+  private hold(lane: string, { batch, pause }: EachBatchPayload, freed: Promise<Pulled>): void {
     this.held.add(lane);
     const resume = pause();
     this.seek(batch.topic, batch.partition, Number(batch.firstOffset()));
-    void freeAfterMs.then((ms) => {
-      if (ms > 0) this.rewindOnce(lane, batch.topic, batch.partition);
+    void freed.then(({ waitMs, head }) => {
+      if (head !== undefined) this.heads.set(lane, { head, offset: Number(batch.lastOffset()) });
+      if (waitMs > 0) this.rewindOnce(lane, batch.topic, batch.partition);
       setTimeout(() => {
         this.held.delete(lane);
         resume();
-      }, ms);
+      }, waitMs);
     });
   }
 

@@ -26,6 +26,8 @@ const ROUND_LETTERS = 500;
  */
 export class DeadLetters {
   private open = new Map<string, number>();
+  /** By partition, the lowest Kafka offset of an open letter whose bytes had no number. */
+  private strays = new Map<string, number>();
   private loaded = false;
 
   constructor(
@@ -39,6 +41,8 @@ export class DeadLetters {
   async load(): Promise<void> {
     const rows = await this.db.query<{ writer: string; stream: StreamName; key: string; count: number }>(OPEN_KEYS);
     this.open = new Map(rows.map(({ writer, stream, key, count }) => [keyOf(writer, stream, key), count]));
+    const strays = await this.db.query<Address & { offset: string }>(OPEN_STRAYS);
+    this.strays = new Map(strays.map((stray) => [placeOf(stray), Number(stray.offset)]));
     this.loaded = true;
   }
 
@@ -72,11 +76,23 @@ export class DeadLetters {
   }
 
   noteOpened(address: Address, letters: readonly Letter[]): void {
-    for (const { key, number, reason } of letters) {
+    for (const { key, number, offset, reason } of letters) {
       const { writer, stream, partition } = address;
       this.logger.error({ writer, stream, partition, number, reason }, 'a message was kept aside as a dead letter');
+      if (number === null && offset !== null) this.strays.set(placeOf(address), Math.min(offset, this.strays.get(placeOf(address)) ?? offset));
       if (key !== null) this.open.set(keyOf(writer, stream, key), this.openCountByKey(writer, stream, key) + 1);
     }
+  }
+
+  /**
+   * Closes the letters of malformed bytes that lie before `passed`, the Kafka offset of a message whose number is applied:
+   * whatever they were, nothing is missing up to there. They stay in the table, whole.
+   */
+  async settleStrays(address: Address, passed: number): Promise<void> {
+    if ((this.strays.get(placeOf(address)) ?? Infinity) >= passed) return;
+    const { writer, stream, partition } = address;
+    await this.db.write(SETTLE, [writer, stream, partition, passed]);
+    this.strays.delete(placeOf(address));
   }
 
   /**
@@ -174,6 +190,10 @@ function keyOf(writer: string, stream: StreamName, key: string): string {
   return `${writer}/${stream}/${key}`;
 }
 
+function placeOf({ writer, stream, partition }: Address): string {
+  return `${writer}/${stream}/${partition}`;
+}
+
 const LETTER = 'id, writer, stream, partition, key, body';
 
 const OPEN_KEYS: Statement = {
@@ -184,6 +204,18 @@ const OPEN_KEYS: Statement = {
 const OPEN_AMONG: Statement = {
   name: 'letters_open_among',
   text: 'SELECT DISTINCT key FROM dead_letter WHERE writer = $1 AND stream = $2 AND key = ANY ($3::text[]) AND replayed_at IS NULL',
+};
+
+const OPEN_STRAYS: Statement = {
+  name: 'letters_open_strays',
+  text: `SELECT writer, stream, partition, min(kafka_offset) AS offset FROM dead_letter
+         WHERE replayed_at IS NULL AND number IS NULL AND kafka_offset IS NOT NULL AND reason = 'malformed' GROUP BY writer, stream, partition`,
+};
+
+const SETTLE: Statement = {
+  name: 'letters_settle',
+  text: `UPDATE dead_letter SET replayed_at = clock_timestamp(), detail = detail || '; every event up to a later place in Kafka was applied'
+         WHERE writer = $1 AND stream = $2 AND partition = $3 AND kafka_offset < $4 AND number IS NULL AND reason = 'malformed' AND replayed_at IS NULL`,
 };
 
 const RECORD: Statement = {

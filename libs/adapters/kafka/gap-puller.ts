@@ -19,6 +19,14 @@ const LATE_MS = 1_000;
 /** A writer whose head stays behind what was applied here for this long has lost events that it had sent. */
 const REGRESSED_MS = 10_000;
 
+/** How a pull ended. */
+export interface Pulled {
+  /** After how many ms it may be tried again: 0 when it is done, more when it failed. */
+  readonly waitMs: number;
+  /** The writer's head, as told after the pull was asked for; undefined where the writer has not answered since. */
+  readonly head: number | undefined;
+}
+
 /**
  * Pulls what Kafka did not bring, by number from the writer itself (design, rule 3): a gap, a lost tail, a topic that was
  * deleted, a dead Kafka. One page at a time per partition.
@@ -26,6 +34,8 @@ const REGRESSED_MS = 10_000;
 export class GapPuller {
   /** How many events were pulled. */
   pulled = 0;
+  /** How often the writer's state was copied, since its events were gone. */
+  resynced = 0;
   private wanted = 0;
   private pulling: Promise<void> | undefined;
   private notBefore = 0;
@@ -34,6 +44,8 @@ export class GapPuller {
   private seenLast = 0;
   private lateSince: number | undefined;
   private regressedSince: number | undefined;
+  /** The head that the writer told with its last page, and when it was asked for it. */
+  private told: { readonly head: number; readonly askedMs: number } | undefined;
 
   constructor(
     private readonly lane: StreamLane,
@@ -59,16 +71,19 @@ export class GapPuller {
   }
 
   /**
-   * Pulls until `target` is applied. A second call joins the first.
-   * @returns ms after which it may be tried again: 0 when it is done, more when it failed
+   * Pulls until `target` is applied, or until the writer says that it has not written that far. A second call joins the
+   * first.
    */
-  async pullThrough(target: number): Promise<number> {
+  async pullThrough(target: number): Promise<Pulled> {
+    const calledMs = performance.now();
     this.wanted = Math.max(this.wanted, target);
-    const waitMs = this.notBefore - performance.now();
-    if (waitMs > 0 && this.pulling === undefined) return waitMs;
+    const waitMs = this.notBefore - calledMs;
+    if (waitMs > 0 && this.pulling === undefined) return { waitMs, head: undefined };
     this.pulling ??= this.pullAll().finally(() => (this.pulling = undefined));
     await this.pulling;
-    return Math.max(0, this.notBefore - performance.now());
+    // A pull that was under way may have asked before what is missing was written.
+    const head = this.told !== undefined && this.told.askedMs >= calledMs ? this.told.head : undefined;
+    return { waitMs: Math.max(0, this.notBefore - performance.now()), head };
   }
 
   stop(): void {
@@ -92,7 +107,9 @@ export class GapPuller {
   private async pullPage(): Promise<void> {
     const { writer, stream, partition } = this.lane;
     const from = this.lane.last + 1;
+    const askedMs = performance.now();
     const page = await withDeadline(this.source.pull(writer, stream, partition, from, PAGE), PAGE_DEADLINE_MS, 'pulling events');
+    this.told = { head: page.head, askedMs };
     if (page.trimmedBelow > from && page.items.length === 0) return this.resync(page.trimmedBelow - 1);
     if (page.items.length === 0) {
       // The one who told of the number was wrong, or the writer has lost it: nothing to pull now.
@@ -113,5 +130,6 @@ export class GapPuller {
     this.logger.warn({ writer, stream, partition, last, upTo }, 'the writer no longer has these events: copying its state instead');
     await withDeadline(this.source.resync(writer, stream, partition, upTo), RESYNC_DEADLINE_MS, 'copying state');
     await this.lane.moveTo(upTo);
+    this.resynced += 1;
   }
 }

@@ -15,9 +15,11 @@ export interface Incoming {
   readonly offset: number | undefined;
   /** The number that it must have where its bytes can't say: pages that are pulled are in order. */
   readonly expected?: number;
+  /** The writer's head, by its own word after this message had come: it has given no number above it. */
+  readonly writerHead?: number | undefined;
 }
 
-export type LetterReason = 'malformed' | 'unknown-version' | 'misaddressed' | 'refused' | 'follows-dead-letter';
+export type LetterReason = 'malformed' | 'unknown-version' | 'misaddressed' | 'unwritten' | 'refused' | 'follows-dead-letter';
 
 /** A message to be kept aside, whole. */
 export interface Letter {
@@ -42,8 +44,10 @@ export interface Step {
 export interface Plan {
   /** Consecutive, from the position + 1. */
   readonly steps: readonly Step[];
-  /** Messages that can't be read and have no number: the gap that they leave is pulled. */
+  /** Messages that can't be read and have no number, or one that the writer has not given: the gap that they leave is pulled. */
   readonly strays: readonly Letter[];
+  /** The Kafka offset of the last message whose number is applied, or will be with `steps`. */
+  readonly passed: number | undefined;
   /** The number seen behind a gap; nothing from there on is in `steps`. */
   readonly gapAt: number | undefined;
 }
@@ -58,17 +62,21 @@ const MAX_DETAIL = 1_000;
 export function planRun(batch: readonly Incoming[], last: number, address: Address): Plan {
   const steps: Step[] = [];
   const strays: Letter[] = [];
+  let passed: number | undefined;
   let next = last + 1;
   for (const incoming of batch) {
     const step = readStep(incoming, next, address);
-    if (step.number === undefined) strays.push(step.letter);
-    else if (step.number > next) return { steps, strays, gapAt: step.number };
-    else if (step.number === next) {
-      steps.push(step);
-      next += 1;
+    if (step.number === undefined) {
+      strays.push(step.letter);
+      continue;
     }
+    if (step.number > next) return { steps, strays, passed, gapAt: step.number };
+    passed = incoming.offset ?? passed;
+    if (step.number < next) continue;
+    steps.push(step);
+    next += 1;
   }
-  return { steps, strays, gapAt: undefined };
+  return { steps, strays, passed, gapAt: undefined };
 }
 
 /** The dead letter that stands for a message. */
@@ -83,6 +91,11 @@ type ReadStep = Step | { readonly number: undefined; readonly letter: Letter };
 
 function readStep(incoming: Incoming, next: number, address: Address): ReadStep {
   const decoded = decodeMessage(incoming.bytes);
+  const claimed = decoded.message !== undefined && isAt(decoded.message, address) ? (decoded.message.number ?? 0) : 0;
+  if (claimed > (incoming.writerHead ?? Infinity)) {
+    // Its key is not believed either: later messages of that key do not follow it.
+    return { number: undefined, letter: letterOf(incoming, 'unwritten', `number ${claimed}, but the writer's head is ${incoming.writerHead}`, { v: decoded.message!.v }) };
+  }
   if (decoded.ok && isAt(decoded.message, address)) return { number: decoded.message.number, incoming, message: decoded.message };
   const { envelope, reason, detail } = fault(decoded, address);
   const number = envelope?.number ?? (incoming.expected === next ? next : undefined);

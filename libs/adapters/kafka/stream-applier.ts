@@ -3,7 +3,7 @@ import type { Database } from '#adapters/postgres';
 import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
 import { Pause } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
-import { GapPuller } from './gap-puller.js';
+import { GapPuller, type Pulled } from './gap-puller.js';
 import type { Incoming } from './plan-run.js';
 import type { EventSource, StreamEffect } from './stream-effect.js';
 import { StreamLane } from './stream-lane.js';
@@ -17,6 +17,8 @@ export interface WriterStatus {
   readonly applied: StreamPositions;
   /** Events that Kafka did not bring and that were pulled, since the process started. */
   readonly pulled: number;
+  /** How often the state that a writer's events had led to was copied, since they were gone there too. */
+  readonly resynced: number;
   /** Messages kept aside since the process started. */
   readonly deadLettered: number;
   /** `stream/partition` where the writer's head has stayed behind what was applied here for 10 s: it lost events. */
@@ -95,9 +97,9 @@ export class StreamApplier {
     return this.places.get(`${writer}/${stream}/${partition}`)?.lane.apply(batch);
   }
 
-  /** Pulls what is missing below `gapAt`; returns after how many ms the batch may be given again. Never throws. */
-  async fillGap(writer: string, stream: StreamName, partition: number, gapAt: number): Promise<number> {
-    return (await this.places.get(`${writer}/${stream}/${partition}`)?.puller.pullThrough(gapAt - 1)) ?? 0;
+  /** Pulls what is missing below `gapAt`; tells after how many ms the batch may be given again. Never throws. */
+  async fillGap(writer: string, stream: StreamName, partition: number, gapAt: number): Promise<Pulled> {
+    return (await this.places.get(`${writer}/${stream}/${partition}`)?.puller.pullThrough(gapAt - 1)) ?? { waitMs: 0, head: undefined };
   }
 
   /** The heads of a writer, as told by another channel than Kafka; each lane pulls when it is 1 s behind without progress. */
@@ -119,6 +121,7 @@ export class StreamApplier {
     return {
       applied: this.applied(writer),
       pulled: sum(({ puller }) => puller.pulled),
+      resynced: sum(({ puller }) => puller.resynced),
       deadLettered: sum(({ lane }) => lane.deadLettered),
       regressed: places.filter(({ puller }) => puller.regressed).map(({ lane }) => `${lane.stream}/${lane.partition}`),
     };

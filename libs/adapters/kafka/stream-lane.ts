@@ -88,9 +88,10 @@ export class StreamLane {
     for (let round = 0; ; round += 1) {
       try {
         await this.load();
-        const { steps, strays, gapAt } = planRun(batch, this.last, this);
+        const { steps, strays, passed, gapAt } = planRun(batch, this.last, this);
         if (strays.length > 0) this.noteLetters(await this.letters.record({ query: (...query) => this.db.write(...query) }, this, strays));
         for (let at = 0; at < steps.length; at += this.chunk) await this.applyRun(steps.slice(at, at + this.chunk));
+        if (passed !== undefined) await this.letters.settleStrays(this, passed);
         this.chunk = CHUNK;
         return gapAt;
       } catch (error) {

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Clock } from '#kernel/clock';
 import type { RegionConfig } from '#kernel/config';
 import type { HeartbeatAnswer } from '#kernel/wire';
+import type { PeerTls } from './peer-agent.js';
 import { Peer } from './peer.js';
 
 /** All peers of this region, by name. */
@@ -11,8 +11,7 @@ export class Peers {
   private readonly byName: ReadonlyMap<string, Peer>;
   private readonly answered: ((peer: Peer, answer: HeartbeatAnswer) => void)[] = [];
 
-  constructor(config: RegionConfig, clock: Clock, logger: Logger) {
-    const tls = { ca: readFileSync(config.tls.caFile), cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) };
+  constructor(config: RegionConfig, tls: PeerTls, clock: Clock, logger: Logger) {
     const tell = (peer: Peer, answer: HeartbeatAnswer): void => this.answered.forEach((fn) => fn(peer, answer));
     this.byName = new Map(config.peers.map(({ name, url }) => [name, new Peer({ name, url, own: config.region, tls }, clock, logger, tell)]));
   }
@@ -20,6 +19,11 @@ export class Peers {
   /** Calls `fn` with each heartbeat that a peer answered. To be called before `run`. */
   onAnswer(fn: (peer: Peer, answer: HeartbeatAnswer) => void): void {
     this.answered.push(fn);
+  }
+
+  /** Presents another certificate to every peer from now on. */
+  renew(tls: PeerTls): void {
+    for (const peer of this.all) peer.renew(tls);
   }
 
   run(): void {

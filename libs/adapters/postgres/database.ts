@@ -2,7 +2,8 @@ import { DataSource } from 'typeorm';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { limits } from '#kernel/config';
-import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, endsConnection, isRefusal, isStatementError } from './errors.js';
+import { type DiskOptions, DiskReserve } from './disk-reserve.js';
+import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, asRefusal, endsConnection, isRefusal, isStatementError } from './errors.js';
 import { Listener } from './listener.js';
 import { WrongRegionError, prepareSchema } from './schema.js';
 import { migrations } from './migrations/index.js';
@@ -28,6 +29,7 @@ const START_RETRY_MS = 500;
 export class Database {
   readonly id = 'database';
   readonly listener: Listener;
+  readonly reserve: DiskReserve;
   private readonly source: DataSource;
   private readonly onReady: (() => void)[] = [];
   private prepared = false;
@@ -35,10 +37,11 @@ export class Database {
   private starting: Promise<void> | undefined;
 
   constructor(
-    private readonly options: { url: string; region: string; pool?: number },
+    private readonly options: { url: string; region: string; disk?: DiskOptions; pool?: number },
     private readonly logger: Logger,
   ) {
     this.listener = new Listener(options.url, logger);
+    this.reserve = new DiskReserve(options.disk ?? {}, (text) => this.query(text), logger);
     this.source = new DataSource({
       type: 'postgres',
       url: options.url,
@@ -75,11 +78,13 @@ export class Database {
   run(): void {
     this.starting = this.start();
     this.listener.run();
+    this.whenReady(() => this.reserve.run());
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
     await this.starting;
+    await this.reserve.stop();
     await this.listener.stop();
     if (this.source.isInitialized) await this.source.destroy();
   }
@@ -139,7 +144,7 @@ export class Database {
         throw new DatabaseOutcomeUnknownError({ cause: error });
       }
       client.release();
-      throw isStatementError(error) && isRefusal(error) ? new DatabaseUnavailableError({ cause: error }) : error;
+      throw isStatementError(error) && isRefusal(error) ? asRefusal(error) : error;
     }
   }
 
@@ -152,7 +157,7 @@ export class Database {
         () => false,
       );
       client.release(!rolledBack);
-      return isStatementError(error) && isRefusal(error) ? new DatabaseUnavailableError({ cause: error }) : error;
+      return isStatementError(error) && isRefusal(error) ? asRefusal(error) : error;
     }
     client.release(true);
     return committing ? new DatabaseOutcomeUnknownError({ cause: error }) : new DatabaseUnavailableError({ cause: error });

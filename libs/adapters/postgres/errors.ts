@@ -6,6 +6,15 @@ export class DatabaseUnavailableError extends Error {
   }
 }
 
+/** The disk of the own PostgreSQL is full, or so nearly that clients' writes are refused: certainly nothing was done, and reads go on. */
+export class DatabaseFullError extends DatabaseUnavailableError {
+  constructor(options?: ErrorOptions) {
+    super(options);
+    this.message = "the disk of this region's database is nearly full";
+    this.name = 'DatabaseFullError';
+  }
+}
+
 /** A write was sent and not answered: it may have been done, and must be repeated with the same key to find out. */
 export class DatabaseOutcomeUnknownError extends Error {
   constructor(options?: ErrorOptions) {
@@ -34,10 +43,18 @@ export function isRefusal(error: StatementError): boolean {
   return /^(53|57014|57P03|25006)/.test(error.code);
 }
 
+/** What a refusal of the server's is to a caller. */
+export function asRefusal(error: StatementError): DatabaseUnavailableError {
+  return error.code === DISK_FULL ? new DatabaseFullError({ cause: error }) : new DatabaseUnavailableError({ cause: error });
+}
+
+const DISK_FULL = '53100';
+
 /**
- * The server ended the connection: shut down or crashed (57P01, 57P02), or its own trouble (08, 58). It may have done
- * so right after a commit, so a write that meets this is unknown.
+ * The server ended the connection: shut down or crashed (57P01, 57P02), its own trouble (08, 58), or anything that it
+ * calls fatal or a panic, such as a disk too full for the next WAL file (53100). It may have done so right after a
+ * commit, so a write that meets this is unknown.
  */
 export function endsConnection(error: StatementError): boolean {
-  return /^(57P01|57P02|08|58)/.test(error.code);
+  return /^(57P01|57P02|08|58)/.test(error.code) || error.severity === 'FATAL' || error.severity === 'PANIC';
 }

@@ -1,6 +1,7 @@
 import type { Column } from './inspect.js';
 import { identifier, literal } from './names.js';
 import { keyColumns } from './schema-difference.js';
+import type { OwnTransaction } from './own-database.js';
 import type { Session } from './session.js';
 import { timings } from './timings.js';
 
@@ -64,26 +65,52 @@ function insertPage({ name, columns }: CopiedTable): string {
  * touched, so the triggers of arriving rows fire for real changes alone.
  */
 export async function merge(here: Session, table: CopiedTable, owner: string): Promise<Omit<MergeCounts, 'copied'>> {
-  const key = keyColumns(table.columns);
-  const rest = table.columns.filter((column) => column.key === null);
-  const update =
-    rest.length === 0
-      ? 'DO NOTHING'
-      : `DO UPDATE SET ${rest.map(({ name }) => `${identifier(name)} = excluded.${identifier(name)}`).join(', ')}
-         WHERE (${rest.map(({ name }) => `known.${identifier(name)}`).join(', ')}) IS DISTINCT FROM (${rest.map(({ name }) => `excluded.${identifier(name)}`).join(', ')})`;
-  const sameKey = key.map((name) => `copied.${identifier(name)} = known.${identifier(name)}`).join(' AND ');
+  const sameKey = keyColumns(table.columns).map((name) => `copied.${identifier(name)} = known.${identifier(name)}`).join(' AND ');
   const [deleted] = await here.query<{ rows: number }>(
     `WITH gone AS (DELETE FROM ${own(table.name)} AS known WHERE region = $1 AND NOT EXISTS (SELECT FROM ${staging(table.name)} AS copied WHERE ${sameKey}) RETURNING 1)
      SELECT count(*)::integer AS rows FROM gone`,
     [owner],
     timings.mergeMs,
   );
-  const [written] = await here.query<{ rows: number }>(
-    `WITH changed AS (INSERT INTO ${own(table.name)} AS known (${names(table.columns)}) SELECT ${names(table.columns)} FROM ${staging(table.name)}
-       ON CONFLICT (${key.map(identifier).join(', ')}) ${update} RETURNING 1)
-     SELECT count(*)::integer AS rows FROM changed`,
-    undefined,
-    timings.mergeMs,
-  );
+  const [written] = await here.query<{ rows: number }>(upsertStaged(table), undefined, timings.mergeMs);
   return { written: written!.rows, deleted: deleted!.rows };
+}
+
+function upsertStaged(table: CopiedTable): string {
+  const rest = table.columns.filter((column) => column.key === null);
+  const update =
+    rest.length === 0
+      ? 'DO NOTHING'
+      : `DO UPDATE SET ${rest.map(({ name }) => `${identifier(name)} = excluded.${identifier(name)}`).join(', ')}
+         WHERE (${rest.map(({ name }) => `known.${identifier(name)}`).join(', ')}) IS DISTINCT FROM (${rest.map(({ name }) => `excluded.${identifier(name)}`).join(', ')})`;
+  return `WITH changed AS (INSERT INTO ${own(table.name)} AS known (${names(table.columns)}) SELECT ${names(table.columns)} FROM ${staging(table.name)}
+       ON CONFLICT (${keyColumns(table.columns).map(identifier).join(', ')}) ${update} RETURNING 1)
+     SELECT count(*)::integer AS rows FROM changed`;
+}
+
+/** Single rows of one owner, for a repair: `rows` as JSON of texts, each column by its name, and the keys of rows that are gone at the owner. */
+export interface MergedRows {
+  readonly owner: string;
+  readonly rows: readonly string[];
+  /** The primary key's columns in their order, as texts. */
+  readonly gone: readonly (readonly string[])[];
+}
+
+/**
+ * The same path for single rows, in a transaction of the caller, who knows that the owner's rows have not changed since they
+ * were read and that everything up to there has been applied here (libs/features/audit/apply-repair.ts).
+ * @throws Error where a row is not the owner's
+ */
+export async function mergeRows(tx: OwnTransaction, table: CopiedTable, { owner, rows, gone }: MergedRows): Promise<void> {
+  if (rows.some((row) => (JSON.parse(row) as { region?: string }).region !== owner)) throw new Error(`a row of ${table.name} is not of ${owner}`);
+  await tx.query('SET LOCAL session_replication_role = replica');
+  if (gone.length > 0) {
+    const key = keyColumns(table.columns);
+    const values = key.map((name, index) => `(k ->> ${index})::${table.columns.find((column) => column.name === name)!.type}`).join(', ');
+    await tx.query(`DELETE FROM ${own(table.name)} WHERE region = $1 AND (${key.map(identifier).join(', ')}) IN (SELECT ${values} FROM jsonb_array_elements($2::jsonb) AS k)`, [owner, JSON.stringify(gone)]);
+  }
+  if (rows.length === 0) return;
+  await tx.query(`CREATE TEMP TABLE ${identifier(`copy_of_${table.name}`)} ON COMMIT DROP AS SELECT ${names(table.columns)} FROM ${own(table.name)} WITH NO DATA`);
+  await tx.query(insertPage(table), [`[${rows.join(',')}]`]);
+  await tx.query(upsertStaged(table));
 }

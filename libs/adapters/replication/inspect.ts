@@ -1,4 +1,5 @@
 import { publicationOf, slotOf, subscriptionFrom } from './names.js';
+import type { OwnTransaction } from './own-database.js';
 import type { Session } from './session.js';
 import { timings } from './timings.js';
 
@@ -99,6 +100,12 @@ const ownSql = `
         'tables', (SELECT coalesce(jsonb_agg(c.relname ORDER BY c.relname), '[]') FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid WHERE r.srsubid = s.oid),
         'note', obj_description(s.oid, 'pg_subscription'))
       FROM pg_subscription s WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))) AS seen`;
+
+/** The columns of tables of the own server, as a comparison of rows with a peer needs them. */
+export async function readSchema(on: OwnTransaction, tables: readonly string[]): Promise<Schema> {
+  const [row] = await on.query<{ schema: Schema }>(`SELECT ${schemaSql('$1::text[]')} AS schema`, [tables]);
+  return row!.schema;
+}
 
 /** Asks the peer's server, over the caller's connection, for all that a comparison needs: one question, one answer. */
 export async function inspectPeer(session: Session, peer: string, own: string): Promise<PeerSeen> {

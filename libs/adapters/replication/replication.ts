@@ -62,6 +62,11 @@ export class Replication {
     await Promise.all([this.watch.stop(), this.running, ...[...this.setups.values()].map((setup) => setup.stop())]);
   }
 
+  /** The peer has answered over HTTP: after a silence, replication has it looked at whether its own connection lives. */
+  heard(peer: string): void {
+    this.watch.heard(peer);
+  }
+
   /** One entry per configured peer, from what the loops saw last; asks nobody. */
   status(): PeerReplicationStatus[] {
     const now = this.options.clock.monoMs();

@@ -30,6 +30,10 @@ export const timings = {
   workerConnectMs: 2_000,
   /** The same for a worker that has connected and waits for the first answer of the peer, which has no deadline either. */
   workerReceiveMs: 3_000,
+  /** A peer that has not answered over HTTP for this was cut off: longer than a slow link that loses a packet or two keeps silent. */
+  cutMs: 2_000,
+  /** After its return a live connection brings something within this: the peer writes a heartbeat row every 250 ms. */
+  backMs: 300,
   /** A worker that has had no message for this is not called streaming: the peer's walsender speaks every 1.5 s, its heartbeat every 250 ms. */
   silenceMs: 4_000,
   /** An apply error counts as present for this long; the worker fails anew every 0.5 to 1 s while the cause is there. */

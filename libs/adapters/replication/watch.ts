@@ -82,6 +82,9 @@ export class ReplicationWatch {
   /** When the last look succeeded (monotonic ms): older than a few seconds, nothing here is known. */
   lookedAtMono = Number.NEGATIVE_INFINITY;
   private readonly histories = new Map<string, WorkerHistory>();
+  /** When a peer answered last over another way, and when it did so again after a silence (monotonic ms). */
+  private readonly heardAtMono = new Map<string, number>();
+  private readonly backAtMono = new Map<string, number>();
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
 
@@ -110,6 +113,14 @@ export class ReplicationWatch {
     return this.histories.get(subscriptionFrom(peer));
   }
 
+  /** The peer has answered over HTTP. After a silence this tells that the link is back, before any timeout of PostgreSQL's does. */
+  heard(peer: string): void {
+    const nowMono = this.options.clock.monoMs();
+    const before = this.heardAtMono.get(peer);
+    this.heardAtMono.set(peer, nowMono);
+    if (before !== undefined && nowMono - before > timings.cutMs) this.backAtMono.set(peer, nowMono);
+  }
+
   /** Subscriptions and slots that bear our prefix and belong to no configured peer: reported, never dropped. */
   leftovers(): string[] {
     const { peers, region } = this.options;
@@ -125,7 +136,7 @@ export class ReplicationWatch {
       } catch (error) {
         this.options.logger.debug({ err: error }, 'replication could not be looked at');
       }
-      await pause(timings.watchEveryMs, this.stopping.signal);
+      await pause(this.backAtMono.size > 0 ? timings.backMs : timings.watchEveryMs, this.stopping.signal);
     }
   }
 
@@ -170,10 +181,22 @@ export class ReplicationWatch {
 
   private async endStuckWorker(peer: string, worker: WorkerSeen): Promise<void> {
     const patience = this.options.patience(peer);
-    if (patience === undefined || worker.pid === null || !isStuck(worker, patience)) return;
+    if (patience === undefined || worker.pid === null || !(this.missedTheReturn(peer, worker, patience) || isStuck(worker, patience))) return;
     await this.options.database.query('SELECT pg_terminate_backend($1)', [worker.pid]);
     this.workersEnded.set(peer, (this.workersEnded.get(peer) ?? 0) + 1);
     this.options.logger.info({ peer, pid: worker.pid, waitEvent: worker.waitEvent, workerAgeMs: worker.workerAgeMs }, 'a stuck apply worker was ended');
+  }
+
+  /**
+   * Once after each return: a worker that began before it and has heard nothing since sits on a connection that the cut
+   * killed, and would find out seconds later. With a link that flaps, too late (test/faults/links.spec.ts).
+   */
+  private missedTheReturn(peer: string, worker: WorkerSeen, patience: number): boolean {
+    const backAtMono = this.backAtMono.get(peer);
+    const sinceMs = this.options.clock.monoMs() - (backAtMono ?? Infinity);
+    if (backAtMono === undefined || sinceMs < timings.backMs * patience) return false;
+    this.backAtMono.delete(peer);
+    return (worker.workerAgeMs ?? 0) > sinceMs && (worker.messageAgeMs ?? Infinity) > sinceMs;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Transaction } from '#adapters/postgres';
 import { slotOf } from '#kernel/routing';
 import type { StreamMessage } from '#kernel/wire';
 import type { Account } from './account.js';
-import { isConsistent, keepAccounts } from './keep-account.js';
+import { keepAccounts } from './keep-account.js';
 
 /** The accounts stream's effect: copies of accounts are kept, batch by batch. */
 export class AccountEffect implements StreamEffect {
@@ -11,7 +11,7 @@ export class AccountEffect implements StreamEffect {
   /** An account is created once, so a later message of its key is a repetition and waits with the first. */
   readonly followsDeadLetters = true;
 
-  /** @throws Error for an account whose home is not its writer, or whose slot is not its identifier's */
+  /** @throws Error for an account whose home is not its writer */
   async applyBatch(tx: Transaction, messages: readonly StreamMessage[]): Promise<void> {
     const accounts = messages.map(toAccount);
     await keepAccounts(tx, messages[0]!.writer, accounts);
@@ -21,6 +21,6 @@ export class AccountEffect implements StreamEffect {
 function toAccount(message: StreamMessage): Account {
   const { id, identifier, normalization, home, createdAt } = message.payload as Omit<Account, 'slot'>;
   const account = { id, identifier, normalization, slot: slotOf(identifier), home, createdAt };
-  if (!isConsistent(account, message.writer)) throw new Error(`the account's home is ${home}, but ${message.writer} sent it`);
+  if (home !== message.writer) throw new Error(`the account's home is ${home}, but ${message.writer} sent it`);
   return account;
 }

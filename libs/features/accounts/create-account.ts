@@ -61,7 +61,7 @@ export class CreateAccount {
   /**
    * @param mayStillHappen false once the caller's deadline has passed; asked again after the hashing, right before the effect
    * @throws IdentifierTakenError, IdempotencyKeyReusedError, WeakPasswordError, OverloadedError, HomeUnavailableError past
-   * the deadline, DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * the deadline, DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async create(registration: Registration, mayStillHappen: () => boolean): Promise<Registered> {
     const { identifier, key } = registration;
@@ -71,6 +71,7 @@ export class CreateAccount {
     const digest = requestDigest({ identifier, profile: registration.profile });
     const earlier = await this.firstAnswer(scope, key, digest, password);
     if (earlier) return { account: earlier, created: false };
+    this.database.reserve.mustHaveRoom();
     await this.refuseTaken(identifier);
     const hash = await this.hashing.hash(password);
     if (!mayStillHappen()) throw new HomeUnavailableError(this.own.region);

@@ -2,11 +2,15 @@ import { OverloadedError } from '#kernel/problems';
 
 /** Longest wait for the outcome of attempts that were begun before. */
 const WAIT_MS = 2_000;
+/** Attempts of one key that may wait: more than anybody needs, few enough that a flood of one key costs next to nothing. */
+const MOST_WAITING = 64;
+const FULL = 'Too many attempts are under way: try again';
 
 interface Lane {
   inFlight: number;
   /** Counts ends, so that a number read before one is read again. */
   ends: number;
+  /** In order of arrival: an end wakes the first of them. */
   waiting: Set<() => void>;
 }
 
@@ -29,7 +33,11 @@ export class AttemptGate {
     try {
       for (;;) {
         const { ends } = lane;
-        const left = await remaining();
+        const left = await remaining().catch((error: unknown) => {
+          // Who was woken and goes away passes the place on.
+          this.wakeFirst(lane);
+          throw error;
+        });
         if (lane.ends !== ends) continue;
         if (lane.inFlight < left) {
           lane.inFlight += 1;
@@ -46,9 +54,15 @@ export class AttemptGate {
   private leave(key: string, lane: Lane): void {
     lane.inFlight -= 1;
     lane.ends += 1;
-    for (const wake of lane.waiting) wake();
-    lane.waiting.clear();
+    this.wakeFirst(lane);
     this.forget(key, lane);
+  }
+
+  private wakeFirst(lane: Lane): void {
+    const [first] = lane.waiting;
+    if (first === undefined) return;
+    lane.waiting.delete(first);
+    first();
   }
 
   /** A lane is dropped with its last attempt. One that is still asking keeps its own, which costs exactness, not safety of the counts. */
@@ -57,6 +71,7 @@ export class AttemptGate {
   }
 
   private nextEnd(lane: Lane, withinMs: number): Promise<void> {
+    if (lane.waiting.size >= MOST_WAITING) return Promise.reject(new OverloadedError(FULL));
     return new Promise((resolve, reject) => {
       const wake = (): void => {
         clearTimeout(timer);
@@ -64,7 +79,7 @@ export class AttemptGate {
       };
       const timer = setTimeout(() => {
         lane.waiting.delete(wake);
-        reject(new OverloadedError('Too many attempts are under way: try again'));
+        reject(new OverloadedError(FULL));
       }, Math.max(0, withinMs));
       lane.waiting.add(wake);
     });

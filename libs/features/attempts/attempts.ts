@@ -62,45 +62,40 @@ export class Attempts {
 
   /**
    * Runs one attempt: lets it begin only while it may fail without going over a limit, counts it when it ends in
-   * InvalidCredentialsError, remembers the address when it ends well. A burst waits for its own outcomes.
+   * InvalidCredentialsError, remembers the address when it ends well. A burst of one identifier from one address, and one
+   * of one address, waits for its own outcomes.
    * @param attempt gets whether the address signed in with this identifier before
    * @throws TooManyAttemptsError, OverloadedError; what `attempt` throws
    */
   async guard<T>(caller: Caller, attempt: (known: boolean) => Promise<T>): Promise<T> {
     const keys = this.keysOf(caller);
-    const end = await this.gate.enter(keys.pair, () => remaining(this.perPair, keys.pair));
+    const endPair = await this.gate.enter(keys.pair, () => remaining(this.perPair, keys.pair));
     try {
-      const { known } = await this.check(caller);
+      const endAddress = await this.gate.enter(keys.address, () => remaining(this.perAddress, keys.address));
+      try {
+        return await this.attempted(caller, keys, attempt);
+      } finally {
+        endAddress();
+      }
+    } finally {
+      endPair();
+    }
+  }
+
+  private async attempted<T>(caller: Caller, keys: Keys, attempt: (known: boolean) => Promise<T>): Promise<T> {
+    try {
+      const known = await this.isKnown(caller);
+      if (!known) await this.passUnlessSlowed(keys.identifier);
       const result = await attempt(known);
       await this.succeeded(caller);
       return result;
     } catch (error) {
       if (error instanceof InvalidCredentialsError) await this.failed(caller);
       throw error;
-    } finally {
-      end();
     }
   }
 
-  /**
-   * Whether an attempt may begin. Does not count it; see `guard` for bursts.
-   * @returns known: whether the address signed in with this identifier before
-   * @throws TooManyAttemptsError
-   */
-  async check(caller: Caller): Promise<{ known: boolean }> {
-    const keys = this.keysOf(caller);
-    const [known, slowed] = await Promise.all([
-      this.isKnown(caller),
-      this.perIdentifier.get(keys.identifier),
-      remaining(this.perPair, keys.pair),
-      remaining(this.perAddress, keys.address),
-    ]);
-    if (!known && slowed !== null && slowed.consumedPoints >= this.slowedAfter) await this.passTrickle(keys.identifier);
-    return { known };
-  }
-
-  /** To be called once after each 401. */
-  async failed(caller: Caller): Promise<void> {
+  private async failed(caller: Caller): Promise<void> {
     const keys = this.keysOf(caller);
     const counting = [this.perPair.penalty(keys.pair), this.perAddress.penalty(keys.address)];
     if (!(await this.isKnown(caller))) counting.push(this.perIdentifier.penalty(keys.identifier));
@@ -108,18 +103,21 @@ export class Attempts {
   }
 
   /** Remembers the address for the identifier. Counts stay: they are of wrong passwords only. */
-  async succeeded(caller: Caller): Promise<void> {
+  private async succeeded(caller: Caller): Promise<void> {
     const { identifier, address } = this.keysOf(caller);
     await this.known.remember(identifier, address, this.clock.wallMs());
   }
 
   /** Whether the address signed in with this identifier before; false where Redis can not tell. */
-  isKnown(caller: Caller): Promise<boolean> {
+  private isKnown(caller: Caller): Promise<boolean> {
     const { identifier, address } = this.keysOf(caller);
     return this.known.has(identifier, address, this.clock.wallMs());
   }
 
-  private async passTrickle(identifierKey: string): Promise<void> {
+  /** Addresses not known for an identifier that is attacked from many share one attempt in a while. @throws TooManyAttemptsError */
+  private async passUnlessSlowed(identifierKey: string): Promise<void> {
+    const counted = await this.perIdentifier.get(identifierKey);
+    if (counted === null || counted.consumedPoints < this.slowedAfter) return;
     try {
       await this.trickle.consume(identifierKey);
     } catch (error) {

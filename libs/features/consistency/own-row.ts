@@ -11,13 +11,25 @@ export interface SignoutRowAnswer {
   /** Whether the session that was asked about has been ended in this region. */
   readonly ended: boolean;
 }
+export interface NoticesRowAnswer {
+  readonly version: number;
+  /** The newest marks: what a reader may not have yet. */
+  readonly marks: readonly { readonly id: string; readonly readAt: string }[];
+}
 
+/** More marks than could be made in any time that replication is behind while the link works. */
+const NEWEST_MARKS = 1_000;
 const PROFILE = { name: 'own-profile', text: 'SELECT version, fields FROM profile WHERE region = $1 AND account = $2' };
 const SIGNOUT = {
   name: 'own-signout',
   text: `SELECT COALESCE((SELECT version FROM signout WHERE region = $1 AND account = $2), 0) AS version,
                 COALESCE((SELECT counter FROM signout WHERE region = $1 AND account = $2), 0) AS counter,
                 EXISTS (SELECT 1 FROM ended_session WHERE region = $1 AND session_hash = $3) AS ended`,
+};
+
+const NOTICES = {
+  name: 'own-notices',
+  text: `SELECT id, read_at, version FROM notification_read WHERE region = $1 AND account = $2 ORDER BY version DESC LIMIT ${NEWEST_MARKS}`,
 };
 
 /** The writer's side of a second read of its own rows, from local data only. */
@@ -36,5 +48,11 @@ export class OwnRows {
   async signout(account: string, sessionHash: string): Promise<SignoutRowAnswer> {
     const [row] = await this.database.query<{ version: string; counter: string; ended: boolean }>(SIGNOUT, [this.own, account, Buffer.from(sessionHash, 'base64url')]);
     return { version: Number(row!.version), counter: Number(row!.counter), ended: row!.ended };
+  }
+
+  /** What was marked as read here. */
+  async notices(account: string): Promise<NoticesRowAnswer> {
+    const rows = await this.database.query<{ id: string; read_at: Date; version: string }>(NOTICES, [this.own, account]);
+    return { version: Number(rows[0]?.version ?? 0), marks: rows.map(({ id, read_at: at }) => ({ id, readAt: at.toISOString() })) };
   }
 }

@@ -1,4 +1,5 @@
 import type { Peers } from '#adapters/peer-client';
+import type { Database } from '#adapters/postgres';
 
 /** The columns of the contract's table "What works when", for a user of home H asked in region R. */
 export type Situation = 'all-well' | 'home-cut' | 'away-cut';
@@ -32,6 +33,7 @@ export class Degradation {
   constructor(
     private readonly own: string,
     private readonly peers: Peers,
+    private readonly database: Database,
   ) {}
 
   now() {
@@ -39,6 +41,7 @@ export class Degradation {
     const anyCut = peers.some(({ reachable }) => !reachable);
     const situations: [string, Situation][] = [[this.own, anyCut ? 'home-cut' : 'all-well'], ...peers.map(({ region, reachable }): [string, Situation] => [region, reachable ? 'all-well' : 'away-cut'])];
     const now = Object.fromEntries(situations);
-    return { region: this.own, peers, items: TABLE.map((row) => ({ ...row, now })) };
+    const writes = this.database.reserve.status.refusing ? ('refused: the disk is nearly full' as const) : ('taken' as const);
+    return { region: this.own, peers, writes, items: TABLE.map((row) => ({ ...row, now })) };
   }
 }

@@ -16,7 +16,7 @@ const SERVING_MS = 1_500;
 export interface BeatContent {
   heads(): StreamPositions;
   routes(): { version: number; digest: string } | undefined;
-  readonly macKeys: readonly number[];
+  macKeys(): readonly number[];
   readonly schema: number;
 }
 
@@ -53,7 +53,7 @@ export class Beat {
     const { bootId: boot } = this.clock;
     return {
       region: this.own, boot, beat: this.beat, monoMs: this.clock.monoMs(), wallMs: this.clock.wallMs(),
-      heads: this.content.heads(), routes, macKeys: [...this.content.macKeys], schema: this.content.schema,
+      heads: this.content.heads(), routes, macKeys: [...this.content.macKeys()], schema: this.content.schema,
     };
   }
 

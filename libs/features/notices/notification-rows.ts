@@ -19,10 +19,14 @@ export interface Notice {
 
 const COLUMNS = ['region text', 'slot smallint', 'id uuid', 'account uuid', 'kind text', 'subject uuid', 'body jsonb', 'created_at timestamptz'];
 
-/** The part of a statement that tells these in the transaction of what they tell; a notice told before is not told again. */
+/**
+ * The part of a statement that tells these in the transaction of what they tell; a notice told before is not told again.
+ * In the order of their ids: two that write the same notices wait for each other, and never each for the other.
+ */
 export function notificationRows(own: string, notices: readonly Notice[]): Part[] {
-  const rows = notices.map(({ account, slot, kind, subject, body, at }) => [own, slot, notificationId(kind, account, subject), account, kind, subject, JSON.stringify(body), at]);
-  return insertion('notification', COLUMNS, rows, 'ON CONFLICT DO NOTHING');
+  const rows = notices.map(({ account, slot, kind, subject, body, at }) => ({ id: notificationId(kind, account, subject), row: [account, kind, subject, JSON.stringify(body), at], slot }));
+  const inOrder = rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return insertion('notification', COLUMNS, inOrder.map(({ id, row, slot }) => [own, slot, id, ...row]), 'ON CONFLICT DO NOTHING');
 }
 
 /** The same as a statement of its own. */

@@ -1,9 +1,11 @@
 import type { HashQueue } from '#adapters/hashing';
 import { type Database, KEEP_ANSWER, REPLACE_EXPIRED, findAnswer, requestDigest } from '#adapters/postgres';
+import { hashedId } from '#kernel/ids';
 import { HomeUnavailableError, IdempotencyKeyReusedError, InvalidCredentialsError, OverloadedError, SessionInvalidError } from '#kernel/problems';
 import { partitionOf } from '#kernel/routing';
 import { PARTITIONS, WIRE_VERSION } from '#kernel/wire';
 import { type CredentialReader, type Credentials, canonicalPassword, checkPassword } from '../accounts/index.js';
+import { notificationId } from '../notices/index.js';
 
 /** A change of password as it reaches the home; the session's hash and epoch are the asking region's evidence. */
 export interface PasswordChange {
@@ -35,12 +37,17 @@ const CHANGE = {
   event AS (
     INSERT INTO outbox (stream, partition, version, key, payload)
     SELECT 'epochs', $6, $7, $2, jsonb_build_object('account', $2::uuid, 'epoch', epoch, 'keep', $8::text) FROM changed),
+  told AS (
+    INSERT INTO notification (region, slot, id, account, kind, subject, body, created_at)
+    SELECT $1, $13, $14, $2, $15, $16, '{}', date_trunc('milliseconds', clock_timestamp()) FROM changed ON CONFLICT DO NOTHING),
   kept_answer AS (
     ${KEEP_ANSWER} SELECT $9, $10, $11, ARRAY[$12, $3], jsonb_build_object('epoch', epoch, 'version', version) FROM changed
     WHERE $10::text IS NOT NULL ${REPLACE_EXPIRED})
   SELECT epoch, version FROM changed`,
 };
 const REHASH = { name: 'rehash-password', text: 'UPDATE password SET hash = $3, version = version + 1 WHERE region = $1 AND account = $2 AND version = $4' };
+
+const CHANGED = 'password-changed';
 
 /** Changes that meet another one of the same account start over, at most so often. */
 const ROUNDS = 4;
@@ -58,13 +65,14 @@ export class SetPassword {
   /**
    * @param mayStillHappen false once the caller's deadline has passed
    * @throws InvalidCredentialsError, WeakPasswordError, SessionInvalidError, IdempotencyKeyReusedError, OverloadedError,
-   * HomeUnavailableError past the deadline, DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * HomeUnavailableError past the deadline, DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async change(asked: PasswordChange, mayStillHappen: () => boolean): Promise<PasswordChanged> {
     const current = canonicalPassword(asked.current);
     const next = canonicalPassword(asked.next);
     const earlier = await this.firstAnswer(asked, current, next);
     if (earlier) return earlier;
+    this.database.reserve.mustHaveRoom();
     for (let round = 0; round < ROUNDS; round += 1) {
       const known = await this.reader.byAccount(asked.account);
       if (known?.password === undefined || known.account.home !== this.own.region) throw new SessionInvalidError();
@@ -77,6 +85,7 @@ export class SetPassword {
   /** Upgrades a hash of weaker parameters after a sign-in; does nothing where the password changed meanwhile. */
   async rehash(known: Credentials, password: string): Promise<void> {
     if (!this.hashing.needsRehash(known.password!.hash)) return;
+    this.database.reserve.mustHaveRoom();
     const hash = await this.hashing.hash(canonicalPassword(password));
     await this.database.write(REHASH, [this.own.region, known.account.id, hash, known.password!.version]);
   }
@@ -96,9 +105,11 @@ export class SetPassword {
     const hash = await this.hashing.hash(given.next, { preferred: true });
     if (!mayStillHappen()) throw new HomeUnavailableError(this.own.region);
     const partition = partitionOf(account, PARTITIONS);
+    // The change to the next epoch is told of, once.
+    const subject = hashedId('password', account, row.epoch + 1);
     const [changed] = await this.database.write<{ epoch: string; version: string }>(CHANGE, [
       this.own.region, account, hash, Buffer.from(session.hash, 'base64url'), row.version, partition, WIRE_VERSION, session.hash,
-      scopeOf(account), asked.key ?? null, requestDigest({}), row.hash,
+      scopeOf(account), asked.key ?? null, requestDigest({}), row.hash, known.account.slot, notificationId(CHANGED, account, subject), CHANGED, subject,
     ]);
     if (changed === undefined) return undefined;
     this.committed(partition);

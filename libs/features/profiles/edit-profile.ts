@@ -3,7 +3,7 @@ import { type Clock, nextStamp } from '#kernel/clock';
 import type { ConsistencyVersions } from '#kernel/ids';
 import { OverloadedError, PreconditionFailedError } from '#kernel/problems';
 import { slotOf } from '#kernel/routing';
-import type { ReadYourWrites } from '../consistency/index.js';
+import type { ReadYourWrites, RowsRead } from '../consistency/index.js';
 import { type ProfileFields, etagOf, highestStamp, mergeProfiles } from './merge.js';
 import { type ProfilePatch, applyPatch } from './patch.js';
 import { type ProfileReader, type ProfileView, profileView } from './read-profile.js';
@@ -23,6 +23,8 @@ export interface ProfileEdited {
   readonly view: ProfileView;
   readonly etag: string;
   readonly version: number;
+  /** How what was edited had been read: `stale` where the editor's own writes elsewhere could not be asked for. */
+  readonly read: RowsRead;
 }
 
 /**
@@ -40,13 +42,13 @@ export class EditProfile {
 
   /**
    * @param ifMatch ETags of which one must be the present one; `*` asks for nothing; undefined where not given
-   * @throws PreconditionFailedError, InvalidRequestError, OverloadedError
+   * @throws PreconditionFailedError, InvalidRequestError, OverloadedError, DatabaseFullError
    */
   async edit(account: { id: string; identifier: string }, patch: ProfilePatch, ifMatch: readonly string[] | undefined, token: ConsistencyVersions | undefined): Promise<ProfileEdited> {
-    // An editor who has seen its own write elsewhere must beat it here, so its row is fetched where it has not arrived.
-    const seen = await this.readYourWrites.rows('profile', token, account.id, () => this.reader.rows(account.id), '/peer/v1/rows/profile', { account: account.id });
-    let rows = seen.rows;
+    this.database.reserve.mustHaveRoom();
     for (let round = 0; round < ROUNDS; round += 1) {
+      // An editor who has seen its own write elsewhere must beat it here, so its row is fetched where it has not arrived.
+      const { rows, read } = await this.readYourWrites.rows('profile', token, account.id, () => this.reader.rows(account.id), '/peer/v1/rows/profile', { account: account.id });
       const before = mergeProfiles(rows);
       if (ifMatch !== undefined && !ifMatch.includes('*') && !ifMatch.includes(etagOf(before))) throw new PreconditionFailedError();
       const own = rows.find(({ region }) => region === this.own);
@@ -54,9 +56,8 @@ export class EditProfile {
       const version = await this.write(account, fields, own?.version ?? 0);
       if (version !== undefined) {
         const after = mergeProfiles([...rows.filter(({ region }) => region !== this.own), { region: this.own, fields }]);
-        return { view: profileView(account.id, after), etag: etagOf(after), version };
+        return { view: profileView(account.id, after), etag: etagOf(after), version, read };
       }
-      rows = await this.reader.rows(account.id);
     }
     throw new OverloadedError('This profile is being edited too often at once');
   }

@@ -57,7 +57,7 @@ export class CheckSession {
   private async readOrigin(id: ReadToken): Promise<CheckedSession> {
     if ((await this.known.ofSession(id.account, id.hash)).ended) throw new SessionInvalidError();
     const answer = await this.peers.read(id.region, id.hashB64);
-    if (answer.outcome === 'unreachable') throw new SessionOriginUnavailableError(id.region);
+    if (answer.outcome === 'unreachable') throw new SessionOriginUnavailableError(id.region, id.account);
     if (answer.outcome === 'missing' || !isOf(id, answer.session)) throw new SessionInvalidError();
     const text = textOf(answer.session);
     await this.compare(id, text);

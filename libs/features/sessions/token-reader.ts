@@ -9,22 +9,28 @@ export interface ReadToken extends SessionToken {
 }
 
 /**
- * Reads tokens and remembers those whose mac was right. What a token says follows from its text alone, so nothing here can
- * grow stale; whether the session lives is asked each time. Spares a check 6 µs, a fifth of its own work.
+ * Reads tokens and remembers those whose mac was right. What a token says follows from its text and the keys alone, so nothing
+ * here grows stale while those stay; whether the session lives is asked each time. Spares a check 6 µs, a fifth of its own work.
  */
 export class TokenReader {
   private readonly regions: ReadonlySet<string>;
   private read = new Map<string, ReadToken>();
+  private keysVersion: number;
 
   constructor(
-    private readonly ids: Pick<SessionIds, 'parse'>,
+    private readonly ids: Pick<SessionIds, 'parse' | 'keysVersion'>,
     regions: readonly string[],
   ) {
     this.regions = new Set(regions);
+    this.keysVersion = ids.keysVersion;
   }
 
   /** Undefined for what no region of this deployment made. Never throws. */
   parse(token: string): ReadToken | undefined {
+    if (this.ids.keysVersion !== this.keysVersion) {
+      this.keysVersion = this.ids.keysVersion;
+      this.read = new Map();
+    }
     const known = this.read.get(token);
     if (known !== undefined) return known;
     const id = this.ids.parse(token);

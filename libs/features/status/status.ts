@@ -5,7 +5,11 @@ import type { RedisStore } from '#adapters/redis';
 import type { Replication } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { HashQueue } from '#adapters/hashing';
+import type { MacKeyring } from '#kernel/ids';
+import { summarize } from '../audit/index.js';
 import type { Channels } from '../heartbeats/index.js';
+import type { DeliveryQueue } from '../notices/index.js';
+import type { Certificates, MacKeyFile } from '../rotation/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
 
@@ -24,6 +28,10 @@ export interface StatusParts {
   readonly feeder: SessionFeeder;
   readonly hashing: HashQueue;
   readonly database: Database;
+  readonly keyring: MacKeyring;
+  readonly macKeyFile: MacKeyFile;
+  readonly certificates: Certificates;
+  readonly deliveryQueue: DeliveryQueue;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -36,32 +44,43 @@ const ASIDE = {
            (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense`,
 };
 
+const INCIDENTS = { name: 'count-incidents', text: 'SELECT count(*)::int AS open FROM incident WHERE region = $1 AND closed_at IS NULL' };
+
 /** This region's own view of itself and its peers (contract, "Ops API"). */
 export class Status {
   constructor(private readonly parts: StatusParts) {}
 
   async read() {
-    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing } = this.parts;
-    const [backlog, pending, aside] = await Promise.all([
+    const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers, deliveryQueue } = this.parts;
+    const [backlog, pending, deliveries, incidents, aside, audit] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
+      orUnknown(deliveryQueue.counts()),
+      orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
       orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number }>(ASIDE, [region]).then(([row]) => row!)),
+      orUnknown(summarize(database)),
     ]);
     return {
       region,
       routes: { version: routes.summary?.version ?? null, digest: routes.summary?.digest ?? null, disputes: routes.disputes() },
-      peers: Object.fromEntries(this.parts.peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
+      peers: Object.fromEntries(peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
       streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
       outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
       redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
       queuedTransfers: aside?.queued ?? null,
       oldestQueuedTransferMs: aside === undefined ? null : rounded(aside.oldestQueuedMs ?? 0),
       suspendedCredits: aside?.suspense ?? null,
+      deliveries: deliveries === undefined ? null : Object.fromEntries(deliveries.map(({ channel, waiting, oldestMs, dead }) => [channel, { waiting, oldestMs: rounded(oldestMs ?? undefined), dead }])),
+      openIncidents: incidents?.open ?? null,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
+      /** Null before the first audit. */
+      audit: audit ?? null,
       refusedPeerCalls: this.parts.refusedPeers(),
+      certificates: certificates.status(peers),
+      macKeys: { known: keyring.keyIds, signing: keyring.signingKeyId, problem: macKeyFile.problem ?? null },
       hashing: { waiting: hashing.waiting, typicalMs: hashing.typicalMs ?? null },
-      parts: { kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
+      parts: { postgres: { disk: database.reserve.status }, kafka: kafka.status(), redis: { connected: redis.connected, trusted: redis.trusted } },
       publication: replication.ownStatus(),
     };
   }
@@ -78,6 +97,7 @@ export class Status {
       // What was said a moment ago and is here counts as no lag; beyond one interval the channel is behind.
       lagMs: { accounts: lag(age('accounts')), database: lag(age('database')) },
       heads: peer.lastAnswer?.heads ?? null,
+      macKeys: peer.lastAnswer?.macKeys ?? null,
       applied: applier.applied(name),
       events: applier.status(name),
       kafka: readers.get(name)?.status() ?? null,

@@ -31,7 +31,7 @@ export class DecideTransfer {
   /**
    * @param mayStillHappen false once the caller's deadline has passed; asked right before the effect
    * @throws SessionInvalidError, IdempotencyKeyReusedError; HomeUnavailableError past the deadline, and where this region is
-   * not the payer's home; OverloadedError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * not the payer's home; OverloadedError, DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   order(order: TransferOrder, mayStillHappen: () => boolean): Promise<Decided> {
     return this.decide(order, (book) => book.order(order), mayStillHappen);
@@ -54,6 +54,7 @@ export class DecideTransfer {
       const decision = take(book);
       const isFresh = book.isFresh(decision);
       if (isFresh) {
+        this.database.reserve.mustHaveRoom();
         if (!mayStillHappen()) throw new HomeUnavailableError(region);
         await writeParts(tx, [...ledger.parts(now), ...book.parts()]);
       }

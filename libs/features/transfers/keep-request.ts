@@ -54,7 +54,7 @@ export class KeepRequest {
   /**
    * Keeps the order and sends it to the payer's home, once however often it is given.
    * @returns the version of its row, for consistency tokens
-   * @throws IdempotencyKeyReusedError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * @throws IdempotencyKeyReusedError, DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async keep(order: TransferOrder, home: string, slot: number): Promise<number> {
     const { region } = this.own;
@@ -67,6 +67,8 @@ export class KeepRequest {
         Buffer.from(order.session, 'base64url'), order.epoch, order.requestedAt, partition, WIRE_VERSION, JSON.stringify(event),
       ]);
       if (row!.reused) throw new IdempotencyKeyReusedError();
+      // A repetition of what is kept already is answered as ever.
+      if (row!.version !== null) this.database.reserve.mustHaveRoom();
       return row!.version ?? (await tx.query<{ version: number }>(VERSION, [region, order.id]))[0]!.version;
     });
     this.committed(partition);
@@ -75,6 +77,7 @@ export class KeepRequest {
 
   /** Asks the home, whenever it can be asked, to decide that the transfer doesn't happen. */
   async sendCancel(order: TransferOrder, home: string): Promise<void> {
+    this.database.reserve.mustHaveRoom();
     await writeParts({ query: (statement, values) => this.database.write(statement, values) }, orderEvents([{ kind: 'cancel', to: home, ...order }]));
     this.committed(partitionOf(order.payer, PARTITIONS));
   }

@@ -40,7 +40,7 @@ export class RedeemVoucher {
 
   /**
    * @throws NotFoundError for what is not there or somebody else's; HomeUnavailableError where it is not known here and home
-   * can't be asked; DatabaseUnavailableError, DatabaseOutcomeUnknownError
+   * can't be asked; DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError
    */
   async redeem(account: { id: string; identifier: string; home: string }, voucher: string): Promise<Redeemed> {
     if (account.home === this.own) {
@@ -74,6 +74,7 @@ export class RedeemVoucher {
       const now = new Date(this.clock.wallMs()).toISOString();
       const book = new VoucherBook(ledger, vouchers, now);
       if (book.redeem({ voucher, account })) {
+        this.database.reserve.mustHaveRoom();
         if (!mayStillHappen()) throw new HomeUnavailableError(this.own);
         await writeParts(tx, [...ledger.parts(now), ...book.parts()]);
       }
@@ -89,6 +90,7 @@ export class RedeemVoucher {
   }
 
   private async ask({ id, identifier, home }: { id: string; identifier: string; home: string }, voucher: string): Promise<void> {
+    this.database.reserve.mustHaveRoom();
     const request: Part = { name: 'redeem request', text: REQUEST, values: [this.own, slotOf(identifier), voucher, id, new Date(this.clock.wallMs()).toISOString()] };
     await writeParts({ query: (statement, values) => this.database.write(statement, values) }, [request, ...orderEvents([{ kind: 'redeem', to: home, voucher, account: id }])]);
     this.committed(partitionOf(id, PARTITIONS));

@@ -13,9 +13,9 @@ export const limits = {
   heartbeatFreshMs: 1_000,
   /** Failures in a row that open the breaker of a peer and kind (contract, "What works when"). */
   breakerFailures: 3,
-  /** Calls under way to one peer at once; a peer that accepts and never answers must not hold more of us (faults, 6). */
+  /** Calls of one kind under way to one peer at once; a peer that accepts and never answers must not hold more of us (faults, 6). */
   peerCallsAtOnce: 64,
-  /** Calls waiting for a place among them: none waits long enough to matter, the rest is refused at once. */
+  /** Calls waiting for a place among them, out of their own budget; the rest is refused at once. */
   peerCallsWaiting: 64,
   /** An idle pooled connection older than this may be dead after a cut (recovery, "HTTP between regions"). */
   peerIdleSocketMs: 1_000,
@@ -31,10 +31,22 @@ export const limits = {
   databasePool: 20,
   /** Largest request body (contract, "Form"). */
   bodyBytes: 64 * 1_024,
-  /** Largest headers; beyond it Node answers 431. */
+  /** Largest headers; beyond it the answer is 431. */
   headerBytes: 16 * 1_024,
-  /** A client that has not sent its whole request by then is cut off. */
+  /** Most headers of a request: three times what a browser behind two proxies sends. */
+  headerCount: 100,
+  /** A client that has not sent its whole request, or not ended its handshake, by then is cut off. */
   requestReceiveMs: 10_000,
+  /** How long a connection may lie idle between two requests: longer than the minute that load balancers keep theirs. */
+  idleConnectionMs: 65_000,
+  /** Connections of one listener at once: well below the open files that a service may have (20,000 on common machines). */
+  connectionsAtOnce: 4_096,
+  /** Those from one address where no proxy stands before them: a crowd's, and a quarter of all, so that one flood leaves room for others. */
+  connectionsPerAddress: 1_024,
+  /** Requests on one peer connection before it is made anew, so that a renewed certificate is seen within minutes. */
+  peerRequestsPerConnection: 1_000,
+  /** A certificate that expires sooner than this is announced (faults, 31). */
+  certificateNoticeMs: 14 * 24 * 3_600_000,
   /** A session's life, not sliding. */
   sessionLifeMs: 30 * 24 * 3_600_000,
   /** How long the first answer to an idempotency key is kept (contract, "Idempotency"). */
@@ -53,6 +65,7 @@ export function assertLimits(all: typeof limits = limits): void {
     [all.replicationWaitMs < all.readBudgetMs, 'the wait for replication leaves time for the second read'],
     [all.databaseStatementMs < all.writeBudgetMs, 'a statement ends before the budget of the write that sent it'],
     [all.stopGraceMs > all.writeBudgetMs, 'a stop lets a forwarded write end'],
+    [4 * all.connectionsPerAddress <= all.connectionsAtOnce, 'one address does not take the connections of all'],
   ];
   for (const [held, why] of holds) if (!held) throw new Error(`limits disagree: ${why}`);
 }

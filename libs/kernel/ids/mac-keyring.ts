@@ -11,6 +11,8 @@ export interface MacKey {
   secret: string;
 }
 
+type DerivedKeys = Record<MacPurpose, KeyObject>;
+
 const purposes: readonly MacPurpose[] = ['session', 'consistency'];
 const macBytes = 16;
 const leastSecretBytes = 32;
@@ -23,25 +25,47 @@ export const TAG_BYTES = 1 + macBytes;
  * peer has said that it knows it, because a token that a peer can't verify would be a 401 there.
  */
 export class MacKeyring {
-  readonly keyIds: readonly number[];
-  readonly #keys = new Map<number, Record<MacPurpose, KeyObject>>();
+  #keys: ReadonlyMap<number, DerivedKeys>;
+  #keyIds: readonly number[];
   #signingKeyId: number;
+  #version = 0;
 
   /** Throws TypeError when there is no key, an id stands twice or is out of 1..255, or a secret is shorter than 32 bytes or no base64url. */
   constructor(keys: readonly MacKey[]) {
-    for (const { id, secret } of keys) {
-      if (!Number.isInteger(id) || id < 1 || id > 255) throw new TypeError('The id of a mac key is an integer from 1 to 255');
-      if (this.#keys.has(id)) throw new TypeError(`The mac key ${id} stands twice in the ring`);
-      this.#keys.set(id, deriveKeys(id, secret));
-    }
-    this.keyIds = [...this.#keys.keys()].toSorted((a, b) => a - b);
-    if (this.keyIds[0] === undefined) throw new TypeError('A mac keyring has at least one key');
+    this.#keys = deriveAll(keys);
+    this.#keyIds = idsOf(this.#keys);
     // The oldest key is the one that every region is sure to know until the peers have said more.
-    this.#signingKeyId = this.keyIds[0];
+    this.#signingKeyId = this.#keyIds[0]!;
+  }
+
+  /** The ids of the ring, ascending. */
+  get keyIds(): readonly number[] {
+    return this.#keyIds;
+  }
+
+  /** Counts the rings taken: what was verified under an earlier one may not be under this. */
+  get version(): number {
+    return this.#version;
   }
 
   get signingKeyId(): number {
     return this.#signingKeyId;
+  }
+
+  /**
+   * Takes these keys in place of those before; `confirm` tells when a newer one may sign. Throws TypeError as the constructor does, when an id that stays
+   * has another secret, and when the key that signs is not among them, since no other one is known to be in every region; then the ring is as it was.
+   */
+  replace(keys: readonly MacKey[]): void {
+    const derived = deriveAll(keys);
+    for (const [id, { session }] of derived) {
+      const before = this.#keys.get(id)?.session;
+      if (before !== undefined && !before.equals(session)) throw new TypeError(`The mac key ${id} has another secret than before: a new secret needs a new id`);
+    }
+    if (!derived.has(this.#signingKeyId)) throw new TypeError(`The mac key ${this.#signingKeyId} signs: it can be removed when a newer one does`);
+    this.#keys = derived;
+    this.#keyIds = idsOf(derived);
+    this.#version += 1;
   }
 
   /**
@@ -54,7 +78,7 @@ export class MacKeyring {
       if (ids === undefined) return;
       known.push(ids);
     }
-    const confirmed = this.keyIds.findLast((id) => known.every((ids) => ids.includes(id)));
+    const confirmed = this.#keyIds.findLast((id) => known.every((ids) => ids.includes(id)));
     if (confirmed !== undefined) this.#signingKeyId = confirmed;
   }
 
@@ -80,13 +104,28 @@ export class MacKeyring {
   }
 }
 
+function deriveAll(keys: readonly MacKey[]): ReadonlyMap<number, DerivedKeys> {
+  const derived = new Map<number, DerivedKeys>();
+  for (const { id, secret } of keys) {
+    if (!Number.isInteger(id) || id < 1 || id > 255) throw new TypeError('The id of a mac key is an integer from 1 to 255');
+    if (derived.has(id)) throw new TypeError(`The mac key ${id} stands twice in the ring`);
+    derived.set(id, deriveKeys(id, secret));
+  }
+  if (derived.size === 0) throw new TypeError('A mac keyring has at least one key');
+  return derived;
+}
+
+function idsOf(keys: ReadonlyMap<number, DerivedKeys>): readonly number[] {
+  return [...keys.keys()].toSorted((a, b) => a - b);
+}
+
 /** KeyObjects are made once: with a raw key each mac costs seven times as much (hot-paths.md). */
-function deriveKeys(id: number, secret: string): Record<MacPurpose, KeyObject> {
+function deriveKeys(id: number, secret: string): DerivedKeys {
   const bytes = Buffer.from(secret, 'base64url');
   if (bytes.length < leastSecretBytes || bytes.toString('base64url') !== secret) {
     throw new TypeError(`The secret of mac key ${id} must be at least ${leastSecretBytes} bytes as base64url`);
   }
   const root = createSecretKey(bytes);
   const derived = purposes.map((purpose) => [purpose, createSecretKey(createHmac('sha256', root).update(`homeward:${purpose}`).digest())] as const);
-  return Object.fromEntries(derived) as Record<MacPurpose, KeyObject>;
+  return Object.fromEntries(derived) as DerivedKeys;
 }

@@ -38,6 +38,11 @@ export class SessionIds {
     this.#clock = clock;
   }
 
+  /** Another number after the keys have changed. */
+  get keysVersion(): number {
+    return this.#keyring.version;
+  }
+
   /** A new token of this region for an account (UUID). */
   create(region: string, account: string): SessionToken & { token: string } {
     const createdAtMs = Math.floor(this.#clock.wallMs());

@@ -66,10 +66,13 @@ export class SessionOriginUnavailableError extends ProblemError {
   override readonly status = 401;
   override readonly title = "The session's region can't be reached";
   readonly origin: string;
+  /** Whose session it is; told to nobody. */
+  readonly account: string | undefined;
 
-  constructor(origin: string, options?: ErrorOptions) {
+  constructor(origin: string, account?: string, options?: ErrorOptions) {
     super(`The session was made in ${origin}, which can't be reached now: sign in again here`, options);
     this.origin = origin;
+    this.account = account;
   }
 
   override members(): Record<string, unknown> {
@@ -95,6 +98,17 @@ export class NotFoundError extends ProblemError {
   override readonly title = 'Not found';
 
   constructor(detail = 'There is nothing here') {
+    super(detail);
+  }
+}
+
+/** 408: the request did not arrive whole in time; its connection is closed. */
+export class RequestTimeoutError extends ProblemError {
+  override readonly code = 'request-timeout';
+  override readonly status = 408;
+  override readonly title = 'The request took too long to arrive';
+
+  constructor(detail = 'Send the whole request within 10 seconds') {
     super(detail);
   }
 }
@@ -150,6 +164,17 @@ export class UnsupportedMediaTypeError extends ProblemError {
   override readonly title = 'The media type is not supported';
 
   constructor(detail = 'Send application/json') {
+    super(detail);
+  }
+}
+
+/** 431: the headers are too many, or larger than 16 KiB together; the connection is closed. */
+export class HeadersTooLargeError extends ProblemError {
+  override readonly code = 'headers-too-large';
+  override readonly status = 431;
+  override readonly title = 'The headers are too large';
+
+  constructor(detail = 'Send at most 100 headers of 16 KiB together') {
     super(detail);
   }
 }
@@ -220,8 +245,8 @@ export class UnavailableError extends ProblemError {
   override readonly retryAfterSeconds: number;
   readonly part: string;
 
-  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions) {
-    super(`${part} is not available in this region now`, options);
+  constructor(part: string, retryAfterSeconds = defaultRetryAfterSeconds, options?: ErrorOptions & { detail?: string | undefined }) {
+    super(options?.detail ?? `${part} is not available in this region now`, options);
     this.part = part;
     this.retryAfterSeconds = wholeSeconds(retryAfterSeconds);
   }

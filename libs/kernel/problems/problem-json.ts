@@ -98,7 +98,7 @@ const builders = new Map<string, Builder>([
   ['too-many-attempts', (_body, _detail, seconds) => new TooManyAttemptsError(seconds)],
   ['home-unavailable', (body, _detail, seconds) => withText(body['home'], (home) => new HomeUnavailableError(home, seconds))],
   ['outcome-unknown', (body, _detail, seconds) => withText(body['home'], (home) => new OutcomeUnknownError(home, seconds))],
-  ['unavailable', (body, _detail, seconds) => withText(body['part'], (part) => new UnavailableError(part, seconds))],
+  ['unavailable', (body, detail, seconds) => withText(body['part'], (part) => new UnavailableError(part, seconds, { detail }))],
   ['overloaded', (_body, detail, seconds) => new OverloadedError(detail, seconds)],
 ]);
 

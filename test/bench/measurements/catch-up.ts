@@ -22,7 +22,7 @@ const LONGEST_MS = 60_000;
  * is healed, how fast the other region catches up, each beside the same work with nothing around it.
  */
 export const catchUp: Measurement = {
-  name: 'catch-up',
+  name: 'relay-and-catch-up',
   run: async (bench: Bench): Promise<Row[]> => {
     const { world, here, there } = bench;
     const rounds = new Rounds<'relay' | 'producer' | 'catch-up' | 'insert'>();

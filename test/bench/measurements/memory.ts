@@ -2,7 +2,7 @@ import type { Bench, Measurement } from '../bench.js';
 import { total } from '../memory-sampler.js';
 import { type Row, atMost } from '../rows.js';
 
-/** What a loaded service may hold, its hashing process included. */
+/** What a loaded service may hold. */
 const MOST_MB = 180;
 /** After so long a fresh service has done what it does at its start. */
 const QUIET_MS = 5_000;
@@ -21,8 +21,8 @@ export const memoryLoaded: Measurement = {
   run: async (bench: Bench): Promise<Row[]> => {
     const most = bench.memory.peak(bench.here);
     return [
-      { name: `memory of ${bench.here} loaded`, unit: 'MB', measured: total(most), aim: atMost(MOST_MB) },
-      { name: 'of that the hashing process', unit: 'MB', measured: most.hashingMb },
+      { name: `memory of ${bench.here} loaded: the service's process`, unit: 'MB', measured: most.serviceMb, aim: atMost(MOST_MB) },
+      { name: 'the same with its hashing process', unit: 'MB', measured: total(most), aim: atMost(MOST_MB) },
     ];
   },
 };

@@ -52,6 +52,16 @@ export class ProfilesApart implements Apart {
         expect(await this.read(writer, this.apart, consistency)).toMatchObject({ headers: { 'homeward-read': 'local', etag: edited.headers['etag'] } });
       }
     });
+
+    if (situation.alive.length === 2) it('is marked stale too in the answer to an edit by such a client', async () => {
+      for (const region of situation.alive) {
+        const writer = otherThan(world, region);
+        const own = (name: string): object => (name === world.regions[0] ? { displayName: 'by first' } : { bio: 'by second' });
+        const consistency = (await this.edit(writer, this.apart, own(writer))).headers['homeward-consistency'] as string;
+        const edited = await this.edit(region, this.apart, own(region), consistency);
+        expect(['stale', ...(this.mayArrive(writer) ? ['local'] : [])]).toContain(edited.headers['homeward-read']);
+      }
+    });
   }
 
   healed(): void {
@@ -86,8 +96,8 @@ export class ProfilesApart implements Apart {
     return this.world.api(region, 'GET', '/v1/profile', { token: tokens[region]!, consistency });
   }
 
-  private async edit(region: string, { tokens }: Editor, patch: object): Promise<Answer> {
-    const answer = await this.world.api(region, 'PATCH', '/v1/profile', { token: tokens[region]!, body: patch });
+  private async edit(region: string, { tokens }: Editor, patch: object, consistency?: string): Promise<Answer> {
+    const answer = await this.world.api(region, 'PATCH', '/v1/profile', { token: tokens[region]!, body: patch, consistency });
     expect(answer.status, answer.text).toBe(200);
     return answer;
   }

@@ -45,6 +45,16 @@ export class Cluster {
     });
   }
 
+  /** Makes a topic of one partition. */
+  async createTopic(topic: string): Promise<void> {
+    await this.administer((admin) => admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }], waitForLeaders: true }));
+  }
+
+  /** Deletes topics; a service that misses them makes them anew. */
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    await this.administer((admin) => admin.deleteTopics({ topics: [...topics], timeout: PATIENCE.requestTimeout }));
+  }
+
   /** Everything that a topic holds now. */
   async read(topic: string): Promise<Stored[]> {
     const ends = (await this.offsets(topic)).filter(({ low, high }) => low < high);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { repositoryRoot } from '../../../apps/local/layout.js';
 
 /** Where one started deployment is found; plain data, so that it can be handed to test workers. */
 export interface Address {
@@ -13,7 +14,7 @@ export interface Address {
 /** Longest start on a busy machine: three regions for the first time. */
 const START_MS = 180_000;
 const STOP_MS = 30_000;
-const ROOT = new URL('../../../', import.meta.url).pathname;
+const ROOT = repositoryRoot();
 
 /** A deployment of the local runtime in a process of its own, in a directory of its own. */
 export class Runtime {
@@ -21,16 +22,21 @@ export class Runtime {
   private constructor(
     readonly address: Address,
     private readonly child: ChildProcess,
+    private readonly undo: () => void,
   ) {}
 
-  /** Starts `regions` and resolves when the runtime has said `ready`. */
-  static async start(options: { portBase: number; regions?: readonly string[]; env?: Record<string, string> }): Promise<Runtime> {
+  /**
+   * Starts `regions` and resolves when the runtime has said `ready`.
+   * @param options.furnish puts something into the data directory before the first start, and returns what undoes it
+   */
+  static async start(options: { portBase: number; regions?: readonly string[]; env?: Record<string, string>; furnish?: (data: string) => () => void }): Promise<Runtime> {
     const regions = options.regions ?? ['east', 'west'];
     const data = mkdtempSync(join(tmpdir(), 'homeward-test-'));
+    const undo = options.furnish?.(data) ?? (() => undefined);
     const flags = ['--port-base', String(options.portBase), '--data', data, '--regions', regions.join(',')];
     const env = Object.entries({ HOMEWARD_OPS_TOKEN: OPS_TOKEN, ...options.env }).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
     const child = spawn(process.execPath, [join(ROOT, 'dist/apps/local/main.js'), ...flags, ...env], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const runtime = new Runtime({ portBase: options.portBase, data, regions }, child);
+    const runtime = new Runtime({ portBase: options.portBase, data, regions }, child, undo);
     await runtime.untilReady();
     return runtime;
   }
@@ -44,6 +50,7 @@ export class Runtime {
       await ended;
       clearTimeout(late);
     }
+    this.undo();
     rmSync(this.address.data, { recursive: true, force: true });
     if (this.child.exitCode !== 0) throw new Error(`the runtime ended with ${this.child.exitCode}:\n${this.output.slice(-2_000)}`);
   }

@@ -13,7 +13,7 @@ export { World, type Cut, type User } from './world.js';
 export function sharedWorld(): World {
   const world = new World(inject('address'));
   afterEach(async () => {
-    await world.control('PUT', '/links/east/west', { state: 'up', latencyMs: 0, jitterMs: 0 });
+    await world.control('PUT', '/links/east/west', { state: 'up', latencyMs: 0, jitterMs: 0, lossPercent: 0 });
     await world.bringUp();
     for (const region of world.regions) await world.clock(region, 0);
   });

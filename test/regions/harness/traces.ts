@@ -16,7 +16,7 @@ export async function rowCounts(world: World): Promise<Record<string, number>> {
 }
 
 /** Routes that regions call on each other by themselves, whatever clients do. */
-const BY_THEMSELVES = /heartbeat|route-table|\/events|\/state\//;
+const BY_THEMSELVES = /heartbeat|route-table|\/events|\/state\/|\/audit\//;
 
 /** How many calls on clients' behalf each region has had from its peers. */
 export async function callsBetween(world: World): Promise<Record<string, number>> {

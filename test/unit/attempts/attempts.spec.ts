@@ -45,6 +45,37 @@ describe('the attempt gate', () => {
     await Promise.all(Array.from({ length: 30 }, attempt));
     expect(most).toBe(3);
   });
+
+  it('asks about a flood of one key a few times for each that ends, and refuses what can not wait', async () => {
+    const gate = new AttemptGate();
+    let asked = 0;
+    const remaining = (): Promise<number> => Promise.resolve(((asked += 1), 4));
+    const end = await Promise.all(Array.from({ length: 4 }, () => gate.enter('key', remaining)));
+    const flood = Array.from({ length: 500 }, () => gate.enter('key', remaining).then((leave) => void leave(), (error: unknown) => error));
+    await sleep(1);
+    end.forEach((leave) => leave());
+    const refused = (await Promise.all(flood)).filter((error) => error !== undefined);
+    expect(refused).toHaveLength(436);
+    for (const error of refused) expect(error).toMatchObject({ code: 'overloaded' });
+    expect(asked).toBeLessThan(4 + 500 + 3 * 64);
+  });
+
+  it('refuses all who wait, at once, when none may fail any more', async () => {
+    const gate = new AttemptGate();
+    let left = 2;
+    const remaining = async (): Promise<number> => {
+      if (left === 0) throw new Error('none left');
+      return left;
+    };
+    const ends = await Promise.all([gate.enter('key', remaining), gate.enter('key', remaining)]);
+    const waiting = Array.from({ length: 20 }, () => gate.enter('key', remaining));
+    const outcomes = Promise.allSettled(waiting);
+    await sleep(1);
+    left = 0;
+    ends[0]!();
+    expect((await outcomes).map(({ status }) => status)).toEqual(Array(20).fill('rejected'));
+    ends[1]!();
+  });
 });
 
 describe('attempt keys', () => {
@@ -77,6 +108,14 @@ describe('the budget of second reads', () => {
     expect(take).toThrow(expect.objectContaining({ code: 'overloaded', retryAfterSeconds: 60 }));
     clock.nowMs = 60_000;
     take();
+  });
+
+  it('takes 300 from one address in a minute, whoever they are of', () => {
+    const budget = new SecondReadBudget({ monoMs: () => 0 });
+    const take = (n: number, address: string): void => budget.take({ identifier: `${n}`, address, peer: 'west' })();
+    for (let n = 0; n < 300; n += 1) take(n, `2001:db8:1:2::${n}`);
+    expect(() => take(301, '2001:db8:1:2:3::4')).toThrow(expect.objectContaining({ code: 'overloaded' }));
+    take(302, '2001:db8:1:3::1');
   });
 
   it('gives one peer no more than its share at once', () => {

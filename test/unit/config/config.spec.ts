@@ -16,6 +16,8 @@ const env = {
   HOMEWARD_PEERS: JSON.stringify({ west: { url: 'https://127.0.0.1:4202', brokers: ['127.0.0.1:1'], database: 'host=west' } }),
 };
 
+const SECRET = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
+
 describe('the configuration', () => {
   it('is one typed object, with its peers in order and its defaults', () => {
     const config = readConfig(env);
@@ -31,9 +33,24 @@ describe('the configuration', () => {
     for (const name of ['HOMEWARD_REGION', 'HOMEWARD_PUBLIC_PORT', 'HOMEWARD_TLS_CA', 'HOMEWARD_OPS_TOKEN']) expect((error as Error).message).toContain(name);
   });
 
+  it('takes the ways out for notifications, in the clear on this machine alone', () => {
+    expect(readConfig(env)).toMatchObject({ smtp: undefined, webhook: undefined, deliveryAttempts: 20, announceAfterMs: 30_000, autoAnnounce: false });
+    for (const url of ['https://hooks.example/notices', 'http://127.0.0.1:80/', 'http://localhost/x', 'http://[::1]:8080/']) {
+      expect(readConfig({ ...env, HOMEWARD_WEBHOOK_URL: url, HOMEWARD_WEBHOOK_SECRET: SECRET }).webhook).toEqual({ url, secret: SECRET });
+    }
+    for (const from of ['no-reply@homeward.example', 'Homeward <no-reply@homeward.example>']) {
+      expect(readConfig({ ...env, HOMEWARD_SMTP_URL: 'smtps://user:password@mail.example', HOMEWARD_SMTP_FROM: from }).smtp).toEqual({ url: 'smtps://user:password@mail.example', from });
+    }
+  });
+
   it.each([
     ['HOMEWARD_REGIONS', { HOMEWARD_REGIONS: 'west' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: '{}' }], ['HOMEWARD_PEERS', { HOMEWARD_PEERS: 'no json' }],
-    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }],
+    ['HOMEWARD_DATABASE_URL', { HOMEWARD_DATABASE_URL: 'mysql://x' }], ['HOMEWARD_DATABASE_CAPACITY_BYTES', { HOMEWARD_DATABASE_CAPACITY_BYTES: '' }],
+    ['HOMEWARD_SMTP_URL', { HOMEWARD_SMTP_URL: 'http://mail.example', HOMEWARD_SMTP_FROM: 'a@b.example' }], ['HOMEWARD_SMTP_FROM', { HOMEWARD_SMTP_URL: 'smtp://mail.example' }],
+    ['HOMEWARD_SMTP_FROM', { HOMEWARD_SMTP_URL: 'smtp://mail.example', HOMEWARD_SMTP_FROM: 'a@b.example>\r\nBcc: <c@d.example' }],
+    ['HOMEWARD_WEBHOOK_SECRET', { HOMEWARD_WEBHOOK_URL: 'https://hooks.example' }], ['HOMEWARD_WEBHOOK_SECRET', { HOMEWARD_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' }],
+    ['HOMEWARD_WEBHOOK_URL', { HOMEWARD_WEBHOOK_URL: 'http://hooks.example', HOMEWARD_WEBHOOK_SECRET: SECRET }], ['HOMEWARD_WEBHOOK_URL', { HOMEWARD_WEBHOOK_URL: 'http://localhost.example', HOMEWARD_WEBHOOK_SECRET: SECRET }],
+    ['HOMEWARD_WEBHOOK_URL', { HOMEWARD_WEBHOOK_URL: 'https://user:password@hooks.example', HOMEWARD_WEBHOOK_SECRET: SECRET }], ['HOMEWARD_AUTO_ANNOUNCE', { HOMEWARD_AUTO_ANNOUNCE: 'yes' }],
   ])('refuses a wrong %s', (name, change) => {
     expect(String(caught(() => readConfig({ ...env, ...change })))).toContain(name);
   });

@@ -49,6 +49,29 @@ describe('the mac keyring', () => {
     expect(both.verify('session', 'x', both.sign('session', 'x').subarray(1))).toBe(false);
   });
 
+  it('takes other keys while it runs, and signs with a new one only after every peer has confirmed it', () => {
+    const ring = new MacKeyring([first]);
+    const old = ring.sign('session', 'x');
+    ring.replace([first, second]);
+    expect([ring.signingKeyId, [...ring.keyIds], ring.version]).toEqual([1, [1, 2], 1]);
+    ring.confirm([[1, 2], [1]]);
+    expect(ring.signingKeyId).toBe(1);
+    ring.confirm([[1, 2], [1, 2]]);
+    expect(ring.signingKeyId).toBe(2);
+    expect(ring.verify('session', 'x', old)).toBe(true);
+    ring.replace([second]);
+    expect(ring.verify('session', 'x', old)).toBe(false);
+    expect(ring.verify('session', 'x', ring.sign('session', 'x'))).toBe(true);
+  });
+
+  it('keeps its keys where other ones could not take over from them', () => {
+    const ring = new MacKeyring([first, second]);
+    const tag = ring.sign('session', 'x');
+    for (const keys of [[], [second], [{ ...first, secret: key(1).secret }, second], [first, first]]) expect(() => ring.replace(keys)).toThrow(TypeError);
+    expect([ring.signingKeyId, [...ring.keyIds], ring.version]).toEqual([1, [1, 2], 0]);
+    expect(ring.verify('session', 'x', tag)).toBe(true);
+  });
+
   it('refuses key files that could not be kept', () => {
     for (const keys of [[], [first, first], [{ id: 0, secret: first.secret }], [{ id: 256, secret: first.secret }], [{ id: 1, secret: 'c2hvcnQ' }], [{ id: 1, secret: `${first.secret}!` }]]) {
       expect(() => new MacKeyring(keys)).toThrow(TypeError);

@@ -34,6 +34,18 @@ describe('a batch is planned by number', () => {
     expect(plan.steps).toMatchObject([{ number: 5, letter: { reason: 'unknown-version', version: 2, key } }, { number: 6, message: { number: 6 } }]);
   });
 
+  it('a number above the head that the writer has told since is a stray, whose key and number are not believed; others are taken', () => {
+    const [forged, next, late] = [{ bytes: text(9), offset: 3, writerHead: 6 }, { bytes: text(5), offset: 4, writerHead: 6 }, { bytes: text(7), offset: 5 }];
+    const plan = planRun([forged, next, late], 4, address);
+    expect(plan).toMatchObject({ steps: [{ number: 5 }], strays: [{ reason: 'unwritten', number: null, key: null, offset: 3 }], passed: 4, gapAt: 7 });
+    expect(planRun([{ ...forged, writerHead: 9 }], 4, address)).toMatchObject({ steps: [], strays: [], gapAt: 9 });
+  });
+
+  it('what has been passed is the place of the last message that is applied, whether just now or before', () => {
+    expect(planRun(given([3, 4]), 4, address).passed).toBe(1);
+    expect(planRun([{ bytes: 'x', offset: 8 }, ...given([9])], 4, address).passed).toBeUndefined();
+  });
+
   it("another writer's, stream's or partition's message is never applied here, nor is its number believed", () => {
     for (const more of [{ writer: 'west' }, { partition: 2 }]) {
       expect(planRun([{ bytes: text(5, more), offset: 0 }], 4, address)).toMatchObject({ steps: [], strays: [{ reason: 'misaddressed', number: null }] });

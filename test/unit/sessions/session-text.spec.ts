@@ -25,7 +25,7 @@ describe('the token reader', () => {
 
   it('asks for the mac once for a token that was right, and each time for one that was not', () => {
     let asked = 0;
-    const reader = new TokenReader({ parse: (token) => ((asked += 1), token === 'right' ? id : undefined) }, ['east', 'west']);
+    const reader = new TokenReader({ keysVersion: 0, parse: (token) => ((asked += 1), token === 'right' ? id : undefined) }, ['east', 'west']);
     expect(reader.parse('right')?.account).toBe('a');
     expect(reader.parse('right')?.hashB64).toBe(id.hash.toString('base64url'));
     expect(asked).toBe(1);
@@ -34,7 +34,15 @@ describe('the token reader', () => {
     expect(asked).toBe(3);
   });
 
+  it('asks again after the keys have changed', () => {
+    const ids = { keysVersion: 0, parse: (): typeof id | undefined => id };
+    const reader = new TokenReader(ids, ['east']);
+    expect(reader.parse('right')).toBeDefined();
+    Object.assign(ids, { keysVersion: 1, parse: () => undefined });
+    expect(reader.parse('right')).toBeUndefined();
+  });
+
   it('knows no region that is not configured', () => {
-    expect(new TokenReader({ parse: () => id }, ['west']).parse('right')).toBeUndefined();
+    expect(new TokenReader({ keysVersion: 0, parse: () => id }, ['west']).parse('right')).toBeUndefined();
   });
 });

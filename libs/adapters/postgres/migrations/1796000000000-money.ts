@@ -8,7 +8,7 @@ export class Money1796000000000 implements MigrationInterface {
   readonly name = 'Money1796000000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const part of [LOCAL, LEDGER, TRANSFERS, VOUCHERS, NOTICES, INCIDENTS, GUARD, ARRIVALS]) await runner.query(part);
+    for (const part of [LOCAL, LEDGER, TRANSFERS, VOUCHERS, NOTICES, INCIDENTS, GUARD, DELIVERY, ARRIVALS]) await runner.query(part);
   }
 
   /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
@@ -33,18 +33,21 @@ CREATE INDEX transfer_waiting_payer ON transfer_waiting (payer);
 CREATE INDEX transfer_waiting_age ON transfer_waiting (requested_at);
 CREATE TABLE money_issued (kind text PRIMARY KEY, total bigint NOT NULL CHECK (total >= 0));
 INSERT INTO money_issued (kind, total) VALUES ('deposits', 0), ('vouchers', 0);
+CREATE TABLE notification_channel (name text PRIMARY KEY);
 CREATE TABLE notification_delivery (
   notification uuid NOT NULL,
   channel text NOT NULL,
   account uuid NOT NULL,
   attempts integer NOT NULL DEFAULT 0,
+  queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   delivered_at timestamptz,
   dead_at timestamptz,
   last_error text,
   PRIMARY KEY (notification, channel)
 );
-CREATE INDEX notification_delivery_due ON notification_delivery (next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;`;
+CREATE INDEX notification_delivery_due ON notification_delivery (channel, next_at) WHERE delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX notification_delivery_dead ON notification_delivery (notification, channel) WHERE dead_at IS NOT NULL;`;
 
 /**
  * Double entry: the postings of one entry sum to zero in the region that made them. \`book\` is \`account\`, \`deposits\`,
@@ -102,6 +105,7 @@ CREATE TABLE transfer_request (
 CREATE INDEX transfer_request_payer ON transfer_request (payer, requested_at);
 CREATE INDEX transfer_request_key ON transfer_request (payer, key);
 CREATE INDEX transfer_request_version ON transfer_request (payer, region, version);
+CREATE INDEX transfer_request_time ON transfer_request USING brin (requested_at);
 CREATE TABLE transfer_decision (
   region text NOT NULL,
   slot smallint NOT NULL,
@@ -118,6 +122,7 @@ CREATE TABLE transfer_decision (
   decided_at timestamptz NOT NULL,
   PRIMARY KEY (region, id)
 );
+CREATE INDEX transfer_decision_time ON transfer_decision USING brin (decided_at);
 CREATE INDEX transfer_decision_id ON transfer_decision (id);
 CREATE INDEX transfer_decision_payer ON transfer_decision (payer, requested_at);
 CREATE INDEX transfer_decision_payee ON transfer_decision (payee, requested_at);
@@ -184,6 +189,7 @@ CREATE TABLE notification_read (
   id uuid NOT NULL,
   account uuid NOT NULL,
   read_at timestamptz NOT NULL,
+  version bigint NOT NULL,
   PRIMARY KEY (region, id)
 );
 CREATE INDEX notification_read_account ON notification_read (account);
@@ -217,6 +223,7 @@ CREATE TABLE incident (
   counts jsonb NOT NULL,
   PRIMARY KEY (region, id)
 );
+CREATE INDEX incident_open ON incident (region, peer) WHERE closed_at IS NULL;
 CREATE TABLE incident_account (
   region text NOT NULL,
   slot smallint NOT NULL,
@@ -225,7 +232,8 @@ CREATE TABLE incident_account (
   what text NOT NULL,
   at timestamptz NOT NULL,
   PRIMARY KEY (region, incident, account, what)
-);`;
+);
+CREATE INDEX incident_account_incident ON incident_account (incident, account);`;
 
 const TABLES = [
   'posting', 'balance', 'transfer_request', 'transfer_decision', 'transfer_credit', 'voucher', 'voucher_redemption', 'redeem_request',
@@ -234,6 +242,22 @@ const TABLES = [
 
 /** Rule 1, as for the first tables. */
 const GUARD = TABLES.map((table) => `CREATE TRIGGER refuse_foreign_row BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION refuse_foreign_row();`).join('\n');
+
+/**
+ * A notification is delivered by the account's home, once for each channel that was in use when it came to be known there:
+ * queued in the transaction that writes or brings it, so that none is forgotten, whichever region it arose in.
+ */
+const DELIVERY = `
+CREATE FUNCTION queue_delivery() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+  INSERT INTO notification_delivery (notification, channel, account)
+  SELECT NEW.id, c.name, NEW.account FROM notification_channel c
+  WHERE EXISTS (SELECT FROM account a JOIN this_region own ON own.name = a.home WHERE a.id = NEW.account)
+  ORDER BY c.name ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER queue_delivery AFTER INSERT ON notification FOR EACH ROW EXECUTE FUNCTION queue_delivery();
+ALTER TABLE notification ENABLE ALWAYS TRIGGER queue_delivery;`;
 
 /**
  * Whoever waits for a row by its consistency token, and the deliverer of notifications, hear of it (see the first
@@ -248,6 +272,7 @@ END $$;
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON balance FOR EACH ROW EXECUTE FUNCTION money_arrived('wallet', 'account');
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON transfer_request FOR EACH ROW EXECUTE FUNCTION money_arrived('request', 'payer');
 CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON notification FOR EACH ROW EXECUTE FUNCTION money_arrived('notification', 'account');
+CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON notification_read FOR EACH ROW EXECUTE FUNCTION money_arrived('notices', 'account');
 CREATE FUNCTION transfer_decided() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 BEGIN
   DELETE FROM transfer_waiting WHERE id = NEW.id;
@@ -257,4 +282,5 @@ CREATE TRIGGER arrived AFTER INSERT OR UPDATE ON transfer_decision FOR EACH ROW 
 ALTER TABLE transfer_decision ENABLE REPLICA TRIGGER arrived;
 ALTER TABLE balance ENABLE REPLICA TRIGGER arrived;
 ALTER TABLE transfer_request ENABLE REPLICA TRIGGER arrived;
-ALTER TABLE notification ENABLE REPLICA TRIGGER arrived;`;
+ALTER TABLE notification ENABLE REPLICA TRIGGER arrived;
+ALTER TABLE notification_read ENABLE REPLICA TRIGGER arrived;`;

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerOptions } from 'node:https';
+import type { Server } from 'node:http';
+import type { ServerOptions, Server as TlsServer } from 'node:https';
 import { type DynamicModule, StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '#kernel/config';
-import { InvalidRequestError } from '#kernel/problems';
+import { HeadersTooLargeError, InvalidRequestError, type ProblemError } from '#kernel/problems';
 import { type Logger, withRequestId } from '#kernel/telemetry';
+import { boundConnections, boundHandshakes } from './connections.js';
 import { ProblemFilter } from './problem-filter.js';
+import { refuseBadUrl, refuseRaw } from './raw-refusals.js';
 
 /** How one listener differs from the others. */
 export interface ListenerOptions {
@@ -20,8 +23,14 @@ export interface ListenerOptions {
   readonly https?: ServerOptions;
   /** Refuses a request before its body is read, by throwing. */
   readonly admit?: (request: FastifyRequest) => void;
+  /** Called with each problem that is answered. */
+  readonly refused?: (request: FastifyRequest, problem: ProblemError) => void;
   /** Called with each answer, for metrics and the log. */
   readonly answered?: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Called with each connection or request that was cut off before it was one, for metrics. */
+  readonly cutOff: (why: string) => void;
+  /** Requests after which a connection is made anew; none by default. */
+  readonly requestsPerConnection?: number;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -33,8 +42,11 @@ export async function createListener(module: DynamicModule, options: ListenerOpt
     // Slow clients, half-open connections and header floods are cut off.
     requestTimeout: limits.requestReceiveMs,
     connectionTimeout: 0,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: limits.idleConnectionMs,
+    maxRequestsPerSocket: options.requestsPerConnection ?? 0,
     forceCloseConnections: 'idle' as const,
+    clientErrorHandler: refuseRaw(options.region, options.cutOff),
+    frameworkErrors: refuseBadUrl(options.region),
     trustProxy: options.trustedProxies !== undefined && options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: 256 },
@@ -43,9 +55,11 @@ export async function createListener(module: DynamicModule, options: ListenerOpt
   const adapter = new FastifyAdapter(options.https ? { ...server, https: { ...limitsOfNode, ...options.https } } : { ...server, http: limitsOfNode });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false, bodyParser: false });
   takeJsonOnly(adapter, options.mediaTypes ?? ['application/json']);
-  app.useGlobalFilters(new ProblemFilter(options.region, options.logger));
+  app.useGlobalFilters(new ProblemFilter(options.region, options.logger, options.refused));
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: (issues) => new InvalidRequestError(issues.map(fieldError)) }));
   addHooks(adapter, options);
+  boundConnections(app.getHttpServer() as Server, options.trustedProxies === undefined || options.trustedProxies.length === 0, options.cutOff);
+  if (options.https) boundHandshakes(app.getHttpServer() as TlsServer, options.cutOff);
   return app;
 }
 
@@ -68,6 +82,7 @@ function addHooks(adapter: FastifyAdapter, options: ListenerOptions): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('homeward-region', options.region).header('x-request-id', request.id);
     try {
+      if (request.raw.rawHeaders.length > 2 * limits.headerCount) throw new HeadersTooLargeError();
       options.admit?.(request);
       done();
     } catch (error) {

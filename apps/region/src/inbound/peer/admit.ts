@@ -9,28 +9,55 @@ declare module 'fastify' {
   }
 }
 
+/** Why a call is refused: a slug for the metric, and words for whoever called. */
+export type PeerRefusal = 'certificate' | 'expired' | 'stranger' | 'other-name' | 'other-region' | 'late';
+
+const WORDS: Record<Exclude<PeerRefusal, 'late'>, string> = {
+  certificate: 'no certificate of this deployment was presented',
+  expired: 'the certificate has expired',
+  stranger: 'the certificate names no peer of this region',
+  'other-name': 'the call is made in the name of another region',
+  'other-region': 'the call is meant for another region',
+};
+
+/** Whom a connection's certificate names, and until when. */
+interface Caller {
+  readonly name: string | undefined;
+  readonly expiresMs: number;
+}
+
 /**
- * Admits a call before its body is read: its certificate is of this deployment's CA and names a configured peer, which
- * calls in its own name, and this region.
+ * Admits a call before its body is read: its certificate is of this deployment's CA, has not expired since the connection was made, and names
+ * a configured peer, which calls in its own name, and this region.
  */
-export function admitPeers(own: string, peers: readonly string[], refused: (why: string) => void): (request: FastifyRequest) => void {
+export function admitPeers(own: string, peers: readonly string[], refused: (why: PeerRefusal) => void): (request: FastifyRequest) => void {
   const known = new Set(peers);
+  const callers = new WeakMap<TLSSocket, Caller>();
   return (request) => {
     const socket = request.raw.socket as TLSSocket;
-    const name = socket.authorized ? socket.getPeerCertificate().subject?.CN : undefined;
-    const why = refusal(name, known, own, request);
+    const caller = callers.get(socket) ?? callerOf(socket);
+    callers.set(socket, caller);
+    const why = refusal(socket, caller, known, own, request);
     if (why !== undefined) {
       refused(why);
-      throw new PeerRefusedError(why);
+      throw new PeerRefusedError(WORDS[why]);
     }
-    request.peer = name as string;
+    request.peer = caller.name!;
   };
 }
 
-function refusal(name: string | string[] | undefined, known: ReadonlySet<string>, own: string, { headers }: FastifyRequest): string | undefined {
-  if (typeof name !== 'string') return 'no certificate of this deployment was presented';
-  if (!known.has(name)) return 'the certificate names no peer of this region';
-  if (headers['homeward-from'] !== name) return 'the call is made in the name of another region';
-  if (headers['homeward-to'] !== own) return 'the call is meant for another region';
+/** Of the handshake, or of the one before that it resumes. */
+function callerOf(socket: TLSSocket): Caller {
+  const { subject, valid_to: expires } = socket.getPeerCertificate();
+  return { name: typeof subject?.CN === 'string' ? subject.CN : undefined, expiresMs: expires === undefined ? Number.NaN : Date.parse(expires) };
+}
+
+function refusal(socket: TLSSocket, { name, expiresMs }: Caller, known: ReadonlySet<string>, own: string, { headers }: FastifyRequest): Exclude<PeerRefusal, 'late'> | undefined {
+  if (!socket.authorized) return String(socket.authorizationError) === 'CERT_HAS_EXPIRED' ? 'expired' : 'certificate';
+  // By the clock that TLS itself goes by: a connection outlives the moment at which its certificate was looked at.
+  if (!(Date.now() < expiresMs)) return 'expired';
+  if (name === undefined || !known.has(name)) return 'stranger';
+  if (headers['homeward-from'] !== name) return 'other-name';
+  if (headers['homeward-to'] !== own) return 'other-region';
   return undefined;
 }

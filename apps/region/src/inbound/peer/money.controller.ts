@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { FindAccount } from '#features/accounts';
 import { OrderState } from '#features/orders';
+import { Metrics } from '#features/status';
 import { DecideTransfer, ReadTransfers } from '#features/transfers';
 import { ReadVouchers, RedeemVoucher } from '#features/vouchers';
 import { MakeDeposit, ReadWallet } from '#features/wallets';
@@ -26,6 +27,7 @@ export class PeerMoneyController {
     private readonly state: OrderState,
     private readonly clock: SystemClock,
     private readonly own: OwnRegion,
+    private readonly metrics: Metrics,
   ) {}
 
   @Post('transfers')
@@ -86,6 +88,6 @@ export class PeerMoneyController {
   }
 
   private gate(deadline: { boot: string; monoMs: number }): () => boolean {
-    return deadlineGate(this.clock, this.own.region, deadline);
+    return deadlineGate(this.clock, this.own.region, deadline, () => this.metrics.peerRefused('late'));
   }
 }

@@ -10,7 +10,7 @@ import { Routes } from '#features/routes';
 import { ReadSessionForPeer } from '#features/sessions';
 import { NotFoundError, UnavailableError } from '#kernel/problems';
 import { OwnRegion } from '../http/own-region.js';
-import { eventsFrom, profileRow, secondRead, sessionRead, signoutRow, stateAfter } from './schemas.js';
+import { eventsFrom, noticesRow, profileRow, secondRead, sessionRead, signoutRow, stateAfter } from './schemas.js';
 
 /** What a peer may read, answered from local data only, so that a second read can't bounce. */
 @Controller('peer/v1')
@@ -66,6 +66,12 @@ export class PeerReadsController {
   @HttpCode(200)
   signout(@Body({ schema: signoutRow }) { account, session }: z.infer<typeof signoutRow>) {
     return this.rows.signout(account, session);
+  }
+
+  @Post('rows/notices')
+  @HttpCode(200)
+  notices(@Body({ schema: noticesRow }) { account }: z.infer<typeof noticesRow>) {
+    return this.rows.notices(account);
   }
 
   @Post('events')

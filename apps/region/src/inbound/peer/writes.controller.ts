@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import { CreateAccount } from '#features/accounts';
 import { SetPassword } from '#features/passwords';
 import { ApplyPeerEnding, SessionFeeder } from '#features/sessions';
+import { Metrics } from '#features/status';
+import type { Deadline } from '#adapters/peer-client';
 import { SystemClock } from '#kernel/clock';
 import { normalizeIdentifier } from '#kernel/routing';
 import { HomeUnavailableError, InvalidRequestError } from '#kernel/problems';
@@ -23,12 +25,13 @@ export class PeerWritesController {
     private readonly routes: Routes,
     private readonly clock: SystemClock,
     private readonly own: OwnRegion,
+    private readonly metrics: Metrics,
   ) {}
 
   @Post('accounts')
   @HttpCode(200)
   async register(@Body({ schema: forwardedRegistration }) { deadline, ...registration }: z.infer<typeof forwardedRegistration>) {
-    const mayStillHappen = deadlineGate(this.clock, this.own.region, deadline);
+    const mayStillHappen = this.gate(deadline);
     if (normalizeIdentifier(registration.identifier).identifier !== registration.identifier) throw new InvalidRequestError([{ path: 'identifier', message: 'is normalised in another way here' }]);
     const { slot, home } = this.routes.route(registration.identifier);
     if (home !== this.own.region || this.routes.disputed(slot)) throw new HomeUnavailableError(home);
@@ -38,7 +41,7 @@ export class PeerWritesController {
   @Post('passwords')
   @HttpCode(200)
   async changePassword(@Body({ schema: forwardedPasswordChange }) { deadline, ...change }: z.infer<typeof forwardedPasswordChange>) {
-    const changed = await this.setting.change(change, deadlineGate(this.clock, this.own.region, deadline));
+    const changed = await this.setting.change(change, this.gate(deadline));
     await this.feeder.applyNow();
     return changed;
   }
@@ -53,5 +56,9 @@ export class PeerWritesController {
   @HttpCode(204)
   async endAllSessions(@Body({ schema: sessionEndAll }) body: z.infer<typeof sessionEndAll>, @Req() request: FastifyRequest): Promise<void> {
     await this.ending.raise(request.peer!, body);
+  }
+
+  private gate(deadline: Deadline): () => boolean {
+    return deadlineGate(this.clock, this.own.region, deadline, () => this.metrics.peerRefused('late'));
   }
 }

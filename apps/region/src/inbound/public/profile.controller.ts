@@ -39,8 +39,8 @@ export class ProfileController {
   })
   async edit(@Session() { session }: FreshlyChecked, @Body() body: unknown, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const account = { id: session.account, identifier: session.identifier };
-    const { view, etag, version } = await this.editing.edit(account, parsePatch(body), ifMatch(request), request.consistency);
-    tellRead(reply, session.home, 'local');
+    const { view, etag, version, read } = await this.editing.edit(account, parsePatch(body), ifMatch(request), request.consistency);
+    tellRead(reply, session.home, read);
     const written = this.tokens.merge(request.consistency, { account: session.account, versions: { profile: { [this.own.region]: version } } });
     void reply.header('etag', etag).header('homeward-consistency', this.tokens.encode(written));
     return view;

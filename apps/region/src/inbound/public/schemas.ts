@@ -29,6 +29,7 @@ export const routeAnswer = z.strictObject({ slot: z.int().min(0).max(1_023), hom
 export const degradationAnswer = z.strictObject({
   region,
   peers: z.array(z.strictObject({ region, reachable: z.boolean() })),
+  writes: z.enum(['taken', 'refused: the disk is nearly full']),
   items: z.array(z.strictObject({
     operation: z.string(), allWell: z.string(), homeCut: z.string(), awayCut: z.string(),
     now: z.record(z.string(), z.enum(['all-well', 'home-cut', 'away-cut'])),

@@ -1,0 +1,3 @@
+export type { Channel, OutsideMessage, Sending } from './channel.js';
+export { SmtpChannel, type SmtpOptions } from './smtp-channel.js';
+export { WebhookChannel, type WebhookOptions, signatureOf } from './webhook-channel.js';

@@ -1,0 +1,105 @@
+import type { Clock } from '#kernel/clock';
+import { hashedId, newId } from '#kernel/ids';
+import { NotFoundError } from '#kernel/problems';
+import { type IncidentRows, findIncident } from '../incidents/index.js';
+import type { AnnouncementRows } from './announcement-rows.js';
+import { type Announcement, type AnnouncementTexts, mergeAnnouncements } from './merge-announcements.js';
+
+/** An announcement as operators see it. */
+export interface AnnouncementView {
+  readonly id: string;
+  readonly ids: readonly string[];
+  readonly state: string;
+  readonly incident?: string;
+  readonly texts: AnnouncementTexts;
+  readonly createdAt: string;
+  readonly publishedAt?: string;
+  readonly withdrawnAt?: string;
+}
+
+/** How old the answer to everybody may be: it needs no session, and must not be a way to keep the database busy. */
+const KEPT_MS = 1_000;
+
+/** What operators tell everybody: written in any region, seen in all. */
+export class Announce {
+  private kept: { readonly untilMonoMs: number; readonly answer: Promise<Announcement[]> } | undefined;
+
+  constructor(
+    private readonly rows: AnnouncementRows,
+    private readonly incidents: IncidentRows,
+    private readonly clock: Clock,
+  ) {}
+
+  /** What is published now, newest first. @throws DatabaseUnavailableError */
+  async published(): Promise<{ id: string; publishedAt: string; texts: AnnouncementTexts }[]> {
+    const all = await this.keptOrRead();
+    return all.filter(({ state }) => state === 'published').map(({ shown }) => ({ id: shown.id, publishedAt: shown.publishedAt!.toISOString(), texts: shown.texts }));
+  }
+
+  /** All of them, newest first. @param after an id of the last one seen */
+  async page(limit: number, after: string | undefined): Promise<{ items: AnnouncementView[]; next: string | null }> {
+    const all = await this.read();
+    const from = after === undefined ? 0 : all.findIndex(({ ids }) => ids.includes(after)) + 1;
+    const shown = all.slice(from, from + limit);
+    return { items: shown.map(viewOf), next: from + limit < all.length ? shown.at(-1)!.shown.id : null };
+  }
+
+  /** Publishes something new. @param key the same key names the same announcement, in every region */
+  async publishNew(texts: AnnouncementTexts, key: string | undefined): Promise<AnnouncementView> {
+    const id = key === undefined ? newId() : hashedId('announcement', 'key', key);
+    await this.rows.add({ id, texts }, ['published'], this.now());
+    return viewOf(await this.changed(id));
+  }
+
+  /** Publishes a draft; what is published already stays so. @throws NotFoundError also for one that was withdrawn */
+  async publish(id: string): Promise<AnnouncementView> {
+    const announcement = await this.find(id);
+    if (announcement.state === 'withdrawn') throw new NotFoundError('This announcement was withdrawn');
+    await this.rows.act([announcement.shown.id], 'published', this.now());
+    return viewOf(await this.changed(id));
+  }
+
+  /** Withdraws it, with what it stands for; a draft is then never shown. @throws NotFoundError */
+  async withdraw(id: string): Promise<void> {
+    const { ids } = await this.find(id);
+    await this.rows.act(ids, 'withdrawn', this.now());
+    this.kept = undefined;
+  }
+
+  private async changed(id: string): Promise<Announcement> {
+    this.kept = undefined;
+    return this.find(id);
+  }
+
+  private async find(id: string): Promise<Announcement> {
+    const announcement = (await this.read()).find(({ ids }) => ids.includes(id));
+    if (announcement === undefined) throw new NotFoundError('No announcement with this id is known here');
+    return announcement;
+  }
+
+  private keptOrRead(): Promise<Announcement[]> {
+    const nowMonoMs = this.clock.monoMs();
+    if (this.kept !== undefined && this.kept.untilMonoMs > nowMonoMs) return this.kept.answer;
+    const answer = this.read();
+    this.kept = { untilMonoMs: nowMonoMs + KEPT_MS, answer };
+    return answer;
+  }
+
+  private async read(): Promise<Announcement[]> {
+    const [rows, incidents] = await Promise.all([this.rows.all(), this.incidents.merged()]);
+    return mergeAnnouncements(rows, (incident) => findIncident(incidents, incident)?.id ?? incident);
+  }
+
+  private now(): string {
+    return new Date(this.clock.wallMs()).toISOString();
+  }
+}
+
+function viewOf({ shown, ids, state }: Announcement): AnnouncementView {
+  const { id, incident, texts, createdAt, publishedAt, withdrawnAt } = shown;
+  return {
+    id, ids, state, ...(incident === null ? {} : { incident }), texts, createdAt: createdAt.toISOString(),
+    ...(publishedAt === null ? {} : { publishedAt: publishedAt.toISOString() }),
+    ...(withdrawnAt === null ? {} : { withdrawnAt: withdrawnAt.toISOString() }),
+  };
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import { validate } from '../../faults/drill/checks/index.js';
+import type { FinalMoney } from '../../faults/drill/final.js';
+import type { Operation } from '../../faults/drill/history.js';
+import { CUT, INVALID, LAPTOP, PHONE, PROMISES, REFUSED, type Seen, applied, operation, soundDrill } from './sound.js';
+
+/** What each invariant must be caught by: a history in which only that one is broken. */
+interface Broken {
+  readonly invariant: string;
+  readonly when: string;
+  readonly happens: (seen: Seen) => void;
+}
+
+function add(...operations: Operation[]): (seen: Seen) => void {
+  return ({ history }) => void history.operations.push(...operations);
+}
+
+/** Replaces what the operation that fits says. */
+function change(kind: Operation['kind'], startMs: number, told: object): (seen: Seen) => void {
+  return ({ history }) => {
+    const index = history.operations.findIndex((one) => one.kind === kind && one.startMs === startMs);
+    history.operations[index] = { ...history.operations[index]!, ...told } as Operation;
+  };
+}
+
+const BEN = { user: 'ben', home: 'west', session: 'ben', origin: 'west', device: 'ben.phone' };
+const wrong = { outcome: 'refused', status: 401, problem: 'invalid-credentials' } as const;
+
+const BROKEN: readonly Broken[] = [
+  { invariant: 'one-account', when: 'a sign-in elsewhere finds another account', happens: change('sign-in', 6_000, { account: 'id-other' }) },
+  { invariant: 'one-account', when: 'two regions have an account each', happens: ({ final }) => void (final.accounts = { ...final.accounts, west: { ...final.accounts['west'], ben: ['id-other'] } }) },
+  { invariant: 'accounts-stay', when: 'a registered account is missing in one region', happens: ({ final }) => void (final.accounts = { ...final.accounts, west: { ana: ['id-ana'] } }) },
+  { invariant: 'accounts-stay', when: 'a refused registration happened all the same', happens: ({ final: { accounts } }) => ['east', 'west'].forEach((region) => Object.assign(accounts[region]!, { cy: ['id-cy'] })) },
+  { invariant: 'old-passwords', when: 'the replaced password is taken at home a moment later', happens: add(operation('try-old-password', 31_100, { password: 'p1' })) },
+  { invariant: 'old-passwords', when: 'the replaced password is taken elsewhere long after the healing', happens: change('try-old-password', 52_000, { outcome: 'ok', status: 201, problem: undefined }) },
+  { invariant: 'old-passwords', when: 'a refused password works', happens: add(operation('sign-in', 34_000, { user: 'ben', home: 'west', region: 'west', password: 'b2' })) },
+  { invariant: 'old-passwords', when: 'the replaced password works at the end', happens: answer('passwords', { user: 'ana', region: 'west', password: 'p1' }, 'ok') },
+  { invariant: 'right-passwords', when: 'the right password is called wrong', happens: change('sign-in', 60_000, { session: undefined, ...wrong }) },
+  { invariant: 'right-passwords', when: 'the new password does not work at the end', happens: answer('passwords', { user: 'ana', region: 'west', password: 'p2' }, 'invalid-credentials') },
+  { invariant: 'ended-sessions', when: 'a session is taken where it has just been ended', happens: change('try-ended-session', 33_100, { outcome: 'ok', status: 200, problem: undefined }) },
+  { invariant: 'ended-sessions', when: 'a session made with an old password is taken long after the healing', happens: add(operation('check', 56_000, { session: 'late', origin: 'west', device: 'ana.x', region: 'west' })) },
+  { invariant: 'ended-sessions', when: 'a sign-out is undone at the end', happens: answer('sessions', { session: 'phone', region: 'west' }, 'ok') },
+  { invariant: 'living-sessions', when: 'a session is called invalid that nobody ended', happens: change('check', 61_000, INVALID) },
+  { invariant: 'read-your-writes', when: 'an unmarked answer lacks the own edit', happens: change('read-profile', 7_100, { seen: {} }) },
+  { invariant: 'read-your-writes', when: 'the answer to an edit lacks an earlier one', happens: add(operation('edit-profile', 30_900, { ...PHONE, region: 'west', field: 'attributes.a', value: null, read: 'local', seen: {} })) },
+  { invariant: 'profiles-converge', when: 'the regions show different profiles', happens: profile('west', { bio: 'two' }, '"other"') },
+  { invariant: 'profiles-converge', when: 'an acknowledged edit is lost', happens: profiles({ bio: 'two' }) },
+  { invariant: 'profiles-converge', when: 'an edit lost to one that its author had seen', happens: profiles({ bio: 'one', displayName: 'three' }) },
+  { invariant: 'profiles-converge', when: 'a value shows that nobody wrote', happens: profiles({ bio: 'four', displayName: 'three' }) },
+  { invariant: 'money-conserved', when: 'money comes from nowhere', happens: money((now) => ({ books: { ...now.books, west: { ...now.books['west'], account: 1_151 } } })) },
+  { invariant: 'money-conserved', when: 'money stays on its way', happens: money((now) => ({ books: { ...now.books, west: { deposits: -1_000, account: 1_000 } } })) },
+  { invariant: 'money-conserved', when: 'a balance is not what was posted', happens: money((now) => ({ balances: [{ ...now.balances[0]!, balances: 840 }, now.balances[1]!] })) },
+  { invariant: 'money-conserved', when: 'a balance is negative', happens: money((now) => ({ balances: [{ ...now.balances[0]!, lowest: -1 }, now.balances[1]!] })) },
+  { invariant: 'transfers-end', when: 'an acknowledged order is not there', happens: money((now) => ({ transfers: now.transfers.filter(({ order, region }) => order !== 'o-1' || region !== 'west') })) },
+  { invariant: 'transfers-end', when: 'a transfer is still queued somewhere', happens: transfer('t-2', 'east', { status: 'queued' }) },
+  { invariant: 'transfers-end', when: 'one order became two transfers', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', amount: 0, status: 'failed' }], notifications: [...now.notifications!, ...told('t-9')] })) },
+  { invariant: 'transfers-end', when: 'a refused order happened', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', order: 'o-3', amount: 0, status: 'failed' }], notifications: [...now.notifications!, ...told('t-9')] })) },
+  { invariant: 'wallets-right', when: 'a wallet shows what its transfers do not explain', happens: money((now) => ({ wallets: now.wallets.map((one, index) => (index === 3 ? { ...one, balance: 1_100 } : one)) })) },
+  { invariant: 'told-once', when: 'the payee is not told', happens: money((now) => ({ notifications: now.notifications!.filter(({ kind, subject }) => kind !== 'transfer-received' || subject !== 't-2') })) },
+  { invariant: 'told-once', when: 'the payer is told twice', happens: money((now) => ({ notifications: [...now.notifications!, now.notifications![0]!] })) },
+  { invariant: 'typed-refusals', when: 'an error has no type', happens: add(operation('check', 30_500, { ...LAPTOP, outcome: 'unknown', status: 500, malformed: '500 without a problem type' })) },
+  { invariant: 'typed-refusals', when: 'a connection is lost though no service was touched', happens: ({ history }) => void history.operations.push(lost(30_500)) },
+  { invariant: 'deadlines', when: 'a call waits longer than its budget', happens: change('check', 30_200, { endMs: 40_200 }) },
+  { invariant: 'deadlines', when: 'a refusal takes long though the cut is known', happens: change('register', 30_000, { endMs: 31_500 }) },
+  { invariant: 'assurance', when: 'a sign-in elsewhere is full during the cut', happens: change('sign-in', 30_100, { assurance: 'full' }) },
+  { invariant: 'untouched-succeed', when: 'a call at home is refused because of the cut', happens: change('check', 30_200, { outcome: 'refused', status: 503, problem: 'overloaded' }) },
+  { invariant: 'untouched-succeed', when: 'a sign-in elsewhere is refused though all is known there', happens: change('sign-in', 30_100, { ...REFUSED, session: undefined, assurance: undefined }) },
+  { invariant: 'untouched-latency', when: 'checks at home take longer during the cut', happens: ({ history }) => history.operations.forEach((one, index) => {
+    if (one.startMs >= 25_000 && one.startMs < 28_000) history.operations[index] = { ...one, endMs: one.startMs + 40 };
+  }) },
+  { invariant: 'regions-equal', when: 'a table differs', happens: ({ final }) => void (final.tables = { account: { ...final.tables['account'], west: { digest: 'other', rows: 2 } } }) },
+  { invariant: 'regions-equal', when: 'the regions never become equal', happens: ({ final }) => void delete (final as { equalMs?: number }).equalMs },
+  { invariant: 'caught-up', when: 'a healing takes too long', happens: ({ history }) => void (history.faults[0] = { ...CUT, caughtUpMs: 12_000 }) },
+  { invariant: 'nothing-aside', when: 'an event was kept aside', happens: ({ final }) => void (final.aside = { ...final.aside, east: { deadLetters: 1, conflicts: 0 } }) },
+  { invariant: 'no-restarts', when: 'a service is another process', happens: ({ final }) => void (final.boots = { ...final.boots, east: { before: 'e', after: 'f' } }) },
+];
+
+function answer(where: 'passwords' | 'sessions', which: object, is: string): (seen: Seen) => void {
+  return ({ final }) => {
+    const fits = (one: object): boolean => Object.entries(which).every(([name, value]) => (one as Record<string, unknown>)[name] === value);
+    Object.assign(final, { [where]: (final[where] as readonly object[]).map((one) => (fits(one) ? { ...one, answer: is } : one)) });
+  };
+}
+
+function money(to: (now: FinalMoney) => Partial<FinalMoney>): (seen: Seen) => void {
+  return ({ final }) => void (final.money = { ...final.money, ...to(final.money) });
+}
+
+function transfer(id: string, region: string, told: object): (seen: Seen) => void {
+  return money((now) => ({ transfers: now.transfers.map((one) => (one.transfer === id && one.region === region ? { ...one, ...told } : one)) }));
+}
+
+function told(subject: string): NonNullable<FinalMoney['notifications']>[number][] {
+  return ['east', 'west'].map((region) => ({ account: 'id-ana', region, kind: 'transfer-failed', subject }));
+}
+
+function profile(region: string, fields: Record<string, string>, etag: string): (seen: Seen) => void {
+  return ({ final }) => void (final.profiles = final.profiles.map((one) => (one.user === 'ana' && one.region === region ? { ...one, fields, etag } : one)));
+}
+
+function profiles(fields: Record<string, string>): (seen: Seen) => void {
+  return ({ final }) => void (final.profiles = final.profiles.map((one) => (one.user === 'ana' ? { ...one, fields } : one)));
+}
+
+/** A check whose connection broke. */
+function lost(startMs: number): Operation {
+  const { status: _, ...rest } = operation('check', startMs, { ...PHONE, outcome: 'unknown' }) as Operation<'check'> & { status?: number };
+  // Another fault excuses its failure, and nothing excuses its silence.
+  return { ...rest, ...LAPTOP } as Operation;
+}
+
+describe('the checks of a drill', () => {
+  it('find nothing in a history in which every promise was kept, and each has something to look at', () => {
+    const { history, final } = soundDrill();
+    const verdicts = validate(history, final, PROMISES);
+    expect(verdicts.flatMap(({ name, broken }) => broken.map((line) => `${name}: ${line}`))).toEqual([]);
+    expect(verdicts.filter(({ checked }) => checked === 0)).toEqual([]);
+    expect(new Set(BROKEN.map(({ invariant }) => invariant))).toEqual(new Set(verdicts.map(({ name }) => name)));
+  });
+
+  it.each(BROKEN)('catch $invariant, and only that: $when', ({ invariant, happens }) => {
+    const seen = soundDrill();
+    happens(seen);
+    const broken = validate(seen.history, seen.final, PROMISES).filter((verdict) => verdict.broken.length > 0);
+    expect(broken.map(({ name }) => name), JSON.stringify(broken)).toEqual([invariant]);
+  });
+
+  it('count acknowledged writes that are missing', () => {
+    const seen = soundDrill();
+    seen.final.accounts = { ...seen.final.accounts, west: { ana: ['id-ana'] } };
+    answer('sessions', { session: 'phone', region: 'west' }, 'ok')(seen);
+    expect(validate(seen.history, seen.final, PROMISES).reduce((sum, { missing }) => sum + missing, 0)).toBe(2);
+  });
+
+  it('excuse an overload of a machine that was too small for the traffic without any fault', () => {
+    const seen = soundDrill();
+    const overloaded = { ...PHONE, outcome: 'refused', status: 503, problem: 'overloaded' } as const;
+    seen.history.operations.push(operation('check', 12_000, overloaded), operation('check', 30_500, overloaded));
+    expect(validate(seen.history, seen.final, PROMISES).filter(({ broken }) => broken.length > 0)).toEqual([]);
+  });
+
+  it('excuse what a fault explains: a connection lost with its service, a session lost with its Redis', () => {
+    const seen = soundDrill();
+    seen.history.faults.push(applied({ fault: 'kill', region: 'west', part: 'all', atS: 0, forS: 5 }, 62_000, 66_000));
+    seen.history.operations.push({ ...operation('check', 61_995, { ...BEN, region: 'west', outcome: 'unknown' }), status: undefined } as unknown as Operation);
+    seen.history.operations.push(operation('check', 69_000, { ...BEN, region: 'west', ...INVALID }));
+    seen.final.boots = { ...seen.final.boots, west: { before: 'w', after: 'x' } };
+    const broken = validate(seen.history, seen.final, PROMISES).filter((verdict) => verdict.broken.length > 0);
+    expect(broken).toEqual([]);
+  });
+});
