@@ -1,6 +1,10 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
 import type { Status } from './status.js';
 
+/** Why a call on the peer listener is refused. */
+const PEER_REFUSALS = ['certificate', 'expired', 'stranger', 'other-name', 'other-region', 'late'] as const;
+export type PeerRefusal = (typeof PEER_REFUSALS)[number];
+
 /** Prometheus metrics of one region; low-cardinality labels only. Gauges are read from the status at each scrape. */
 export class Metrics {
   private readonly registry = new Registry();
@@ -20,6 +24,8 @@ export class Metrics {
     this.refusals = new Counter({
       name: 'homeward_peer_calls_refused_total', help: 'Calls on the peer listener refused for who made them, whom they were meant for, or their lateness', labelNames: ['reason'], registers: [this.registry],
     });
+    // A rate needs a series from the start on.
+    for (const reason of PEER_REFUSALS) this.refusals.inc({ reason }, 0);
     this.cuts = new Counter({
       name: 'homeward_connections_cut_off_total', help: 'Connections closed since they were too many, or brought no whole request in time', labelNames: ['listener', 'reason'], registers: [this.registry],
     });
@@ -34,7 +40,7 @@ export class Metrics {
     return this.refused;
   }
 
-  peerRefused(reason: string): void {
+  peerRefused(reason: PeerRefusal): void {
     this.refused += 1;
     this.refusals.inc({ reason });
   }

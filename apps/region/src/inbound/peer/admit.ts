@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
+import type { PeerRefusal } from '#features/status';
 import { PeerRefusedError } from '#kernel/problems';
 
 declare module 'fastify' {
@@ -9,9 +10,7 @@ declare module 'fastify' {
   }
 }
 
-/** Why a call is refused: a slug for the metric, and words for whoever called. */
-export type PeerRefusal = 'certificate' | 'expired' | 'stranger' | 'other-name' | 'other-region' | 'late';
-
+/** The same for whoever called. */
 const WORDS: Record<Exclude<PeerRefusal, 'late'>, string> = {
   certificate: 'no certificate of this deployment was presented',
   expired: 'the certificate has expired',
