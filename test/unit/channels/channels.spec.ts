@@ -81,11 +81,15 @@ describe('a webhook', () => {
   });
 
   it('is not listened to for ever: its status has said all', async () => {
+    let written = 0;
     let closed: () => void = () => undefined;
     const over = new Promise<void>((resolve) => (closed = resolve));
     const channel = await web((_, response) => {
       response.writeHead(200);
-      const talking = setInterval(() => response.write('x'.repeat(4_096)), 1);
+      const talking = setInterval(() => {
+        written += 4_096;
+        response.write('x'.repeat(4_096));
+      }, 1);
       response.on('close', () => {
         clearInterval(talking);
         closed();
@@ -93,6 +97,8 @@ describe('a webhook', () => {
     });
     expect(await channel.send(message, LIMIT_MS)).toEqual({ outcome: 'acknowledged' });
     await over;
+    // What was on its way, and no more: until the deadline it would have been several times as much.
+    expect(written).toBeLessThan(4 * 1_024 * 1_024);
   });
 
   it('that never answers, or is not there, leaves it unknown whether it has heard', async () => {
