@@ -48,7 +48,9 @@ async function measure(bench: Bench, chosen: typeof measurements): Promise<Outco
   for (const { name, run } of chosen) {
     const startedMs = performance.now();
     try {
-      outcome.rows.push(...(await run(bench)).map(judge));
+      const rows = (await run(bench)).map(judge);
+      outcome.rows.push(...rows);
+      process.stderr.write(`${table(rows)}\n`);
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
       outcome.notMade.push({ name, why: `${error instanceof Error ? error.stack : String(error)}${cause}` });

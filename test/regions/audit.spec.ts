@@ -8,6 +8,7 @@ import type { Writes } from './audit/writes.js';
 import { databaseUrl } from './harness/deployment.js';
 import { eventually, sharedWorld } from './harness/index.js';
 import { readMetrics, sumOf } from './harness/metrics.js';
+import { Money } from './harness/money.js';
 
 const world = sharedWorld();
 /** The whole number that the issue asks for is audited in test/faults/audit.spec.ts. */
@@ -17,6 +18,10 @@ let writes: Writes;
 
 beforeAll(async () => {
   writes = await makeRows(world, 'east', ACCOUNTS);
+  // Clearing in both directions, so that the books are audited with what really stands in them.
+  const money = new Money(world);
+  const [one, other] = [await money.client('east', 1_000), await money.client('west', 1_000)];
+  for (const order of [() => money.order('east', one, other.id, 30), () => money.order('west', other, one.id, 7), () => money.order('west', one, other.id, 5)]) expect((await order()).status).toBe(201);
   await world.settleAll();
   await writes.run();
 });

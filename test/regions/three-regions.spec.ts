@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evenTable } from '#kernel/routing';
 import { audited, ended, told } from './audit/drive.js';
+import { Money } from './harness/money.js';
 import { ThreeRegions } from './three-regions.js';
 
 /** Long enough for every timeout in the service; test/faults/three-regions.spec.ts has the 90 s of issue 3. */
@@ -33,6 +34,31 @@ describe('three regions', () => {
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
     const statuses = await Promise.all(world.regions.map((region) => world.ops(region, 'GET', '/ops/status')));
     expect(new Set(statuses.map(({ body }) => body.routes.digest)).size).toBe(1);
+  });
+
+  it('cancel and settle through a third region what waits in one that is cut off from the home, once, and its request finds it decided', async () => {
+    const { world } = three;
+    const money = new Money(world);
+    const [payer, payee] = await Promise.all([money.client('east', 100), money.client('north')]);
+    await world.settleAll();
+    await world.cut('refuse', { between: ['east', 'west'] });
+    await world.untilCutSeen(['west'], 'east');
+    const keys = ['given-up', 'given-again'];
+    const queued = await Promise.all(keys.map((key) => money.order('west', payer, payee.id, 60, { key })));
+    for (const answer of queued) expect(answer, answer.text).toMatchObject({ status: 202, body: { status: 'queued', acceptedBy: 'west' } });
+    for (const { body } of queued) await money.untilShown(payer, body.id, { status: 'queued' }, ['north']);
+    // The home has heard of neither: the cancel leaves a tombstone, the order is decided as the region that can reach it gives it.
+    expect(await money.cancel('north', payer, queued[0]!.body.id)).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    expect(await money.order('north', payer, payee.identifier, 60, { key: keys[1]! })).toMatchObject({ status: 202, body: { id: queued[1]!.body.id, status: 'settled' } });
+    await world.heal(['east', 'west']);
+    for (const [index, status] of ['cancelled', 'settled'].entries()) await money.untilShown(payer, queued[index]!.body.id, { status });
+    await world.mustConverge();
+    expect([await money.balance(payer), await money.balance(payee)]).toEqual([40, 60]);
+    for (const region of world.regions) {
+      expect(await money.told(region, payer.id, queued[0]!.body.id)).toEqual(['transfer-cancelled']);
+      expect(await money.told(region, payee.id, queued[1]!.body.id)).toEqual(['transfer-received']);
+    }
+    await money.booksMustAgree();
   });
 
   it('faults 12: do not notice that one is cut off, and its silence ends within seconds of healing, without restarting anything', () => three.cutOneOff(CUT_MS), 240_000);

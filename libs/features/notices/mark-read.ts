@@ -10,7 +10,11 @@ export interface Marked {
   readonly version: number;
 }
 
-const FIND = { name: 'notification-find', text: 'SELECT slot FROM notification WHERE region = ANY ($1) AND id = $2 AND account = $3 LIMIT 1' };
+const FIND = {
+  name: 'notification-find',
+  text: `SELECT slot, EXISTS (SELECT FROM notification_read r WHERE r.region = $4 AND r.id = $2) AS marked FROM notification
+         WHERE region = ANY ($1) AND id = $2 AND account = $3 LIMIT 1`,
+};
 /** One after the other for each account, so that a version stands for every mark before it. */
 const LOCK = { name: 'notification-read-lock', text: `SELECT pg_advisory_xact_lock(hashtextextended('notification-read:' || $1, 0))` };
 const MARK = {
@@ -34,12 +38,13 @@ export class MarkRead {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws NotFoundError where it is not known here or somebody else's; DatabaseUnavailableError, DatabaseOutcomeUnknownError */
+  /** @throws NotFoundError where it is not known here or somebody else's; DatabaseFullError, DatabaseUnavailableError, DatabaseOutcomeUnknownError */
   mark(account: string, id: string): Promise<Marked> {
     const { region, regions } = this.own;
     return this.database.transact(async (tx) => {
-      const [known] = await tx.query<{ slot: number }>(FIND, [regions, id, account]);
+      const [known] = await tx.query<{ slot: number; marked: boolean }>(FIND, [regions, id, account, region]);
       if (known === undefined) throw new NotFoundError();
+      if (!known.marked) this.database.reserve.mustHaveRoom();
       await tx.query(LOCK, [account]);
       await tx.query(MARK, [region, known.slot, id, account, new Date(this.clock.wallMs()).toISOString()]);
       const [row] = await tx.query<{ read_at: Date; version: string }>(MARKED, [region, regions, id, account]);

@@ -53,7 +53,7 @@ export class OrderEffect implements StreamEffect {
   private async carryOutInOne(tx: Transaction, writer: string, events: readonly OrderEvent[]): Promise<void> {
     const now = new Date(this.clock.wallMs()).toISOString();
     const books = await this.open(tx, events, now);
-    for (const event of events) this.take(books, writer, event);
+    for (const event of cancelsFirst(events)) this.take(books, writer, event);
     const { ledger, transfers, vouchers, issued } = books;
     await writeParts(tx, [...ledger.parts(now), ...transfers.parts(), ...vouchers.parts(), ...(issued?.parts() ?? [])]);
   }
@@ -107,6 +107,11 @@ export class OrderEffect implements StreamEffect {
   private waitedMs({ acceptedBy, requestedAt }: RequestEvent): number {
     return this.clock.wallMs() - (Date.parse(requestedAt) - this.skewMs(acceptedBy));
   }
+}
+
+/** A cancel follows its request in the stream; where both have come by now, it is not too late for it. All else keeps its order. */
+function cancelsFirst(events: readonly OrderEvent[]): OrderEvent[] {
+  return [...events.filter(({ kind }) => kind === 'cancel'), ...events.filter(({ kind }) => kind !== 'cancel')];
 }
 
 function sort(events: readonly OrderEvent[]): Sorted {

@@ -13,6 +13,7 @@ export interface Captured {
 export async function captureCreateAccount(region: string, identifier: string, hash: string): Promise<Captured> {
   let captured: Captured | undefined;
   const recorder = {
+    reserve: { mustHaveRoom: () => undefined },
     query: async () => [],
     write: async (statement: Statement, values: unknown[]) => {
       captured = { statement, values };

@@ -14,7 +14,6 @@ const CUT_OFF_MS = limits.requestReceiveMs + 10_000;
 const SLOW_MS = 400;
 const AT_ONCE = 20;
 
-/** Slow clients, half-open connections and floods of them. */
 describe.each(LISTENERS)('faults 33: slow clients of the %s listener', (listener) => {
   it('are cut off in time, whatever they withhold, while others are served', async () => {
     const slow = Object.values(withholding(listener)).flatMap((open) => Array.from({ length: AT_ONCE }, open));

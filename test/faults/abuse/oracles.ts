@@ -22,7 +22,6 @@ interface Samples {
   readonly unknown: Answer[];
 }
 
-/** Whether anything tells a known account from an unknown one: time, size or text. */
 describe(`faults 33: a known account can't be told from an unknown one (seed ${SEED})`, () => {
   let known: string[];
   const random = randomFrom(SEED);
