@@ -65,8 +65,8 @@ const WRITES: Record<string, () => CallOptions & { of?: string }> = {
   'PATCH /v1/profile': () => ({ token: tokens.own, body: { bio: 'too much' } }),
   'PUT /v1/password': () => ({ token: tokens.own, body: { current: own.password, next: 'violet-otter-43' }, key: randomUUID() }),
   'POST /v1/transfers': () => ({ token: tokens.own, body: { payee: guest.id, amount: 1 }, key: randomUUID() }),
-  'POST /v1/vouchers/{id}/redeem': () => ({ token: tokens.own, of: voucher }),
   'POST /v1/notifications/{id}/read': () => ({ token: tokens.own, of: notification }),
+  'POST /v1/vouchers/{id}/redeem': () => ({ token: tokens.own, of: voucher }),
 };
 /**
  * What changes something and is taken all the same: a session lies in Redis, and ending one must work in every state.
@@ -74,7 +74,7 @@ const WRITES: Record<string, () => CallOptions & { of?: string }> = {
  */
 const TAKEN = ['POST /v1/sessions', 'DELETE /v1/sessions/current', 'DELETE /v1/sessions', 'POST /v1/transfers/{id}/cancel'];
 const voucher = randomUUID();
-const notification = randomUUID();
+let notification: string;
 
 describe('faults 23: below the reserve of the disk', () => {
   let repeated: { options: CallOptions; text: string };
@@ -84,7 +84,9 @@ describe('faults 23: below the reserve of the disk', () => {
     repeated = { options, text: (await world.api('east', 'POST', '/v1/accounts', options)).text };
     await new Money(world).deposit(own.id, 100);
     await world.sql('east', `INSERT INTO voucher (region, slot, id, account, amount, granted_at) SELECT 'east', slot, $1, id, 1, now() FROM account WHERE id = $2`, [voucher, own.id]);
-    await world.sql('east', `INSERT INTO notification (region, slot, id, account, kind, subject, body, created_at) SELECT 'east', slot, $1, id, 'voucher-granted', $2, '{}', now() FROM account WHERE id = $3`, [notification, voucher, own.id]);
+    expect((await world.api('east', 'POST', '/v1/transfers', { token: tokens.own, body: { payee: guest.id, amount: 1 }, key: randomUUID() })).status).toBe(201);
+    const [row] = await world.sql<{ id: string }>('east', 'SELECT id FROM notification WHERE account = $1', [own.id]);
+    notification = row!.id;
     await world.settleAll();
     disk.fillTo(RESERVE_BYTES - 64 * MIB);
     await eventually(async () => expect(await refusing()).toBe(true));

@@ -10,8 +10,9 @@ import { memoryIdle, memoryLoaded } from './memory.js';
 import { registration } from './registration.js';
 import { sessionCheck } from './session-check.js';
 import { signIn } from './sign-in.js';
+import { transfers } from './transfers.js';
 
 /** In order: memory before any load and after the heaviest, and what fills the databases last. */
 export const measurements: readonly Measurement[] = [
-  memoryIdle, signIn, sessionCheck, memoryLoaded, endOfSession, accountLag, profileLag, forwarded, cut, registration, growth, catchUp,
+  memoryIdle, signIn, sessionCheck, memoryLoaded, endOfSession, accountLag, profileLag, forwarded, cut, registration, transfers, growth, catchUp,
 ];
