@@ -7,11 +7,6 @@ import { repositoryRoot, type Layout } from '../layout.js';
 import type { PartCommand, PartProgram, SupervisedPart } from './part.js';
 
 const CLOCK_MS = 3_000;
-/**
- * V8 takes what the machine has unless told otherwise: under session checks a service held 460 MB, of which 60 were in use.
- * With these it holds two fifths of that and collects more often (docs/PERFORMANCE.md, "Memory").
- */
-const MEMORY_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=20'];
 
 /** A region's service: the program in `apps/region`, told everything by its environment. */
 export class ServicePart implements PartProgram {
@@ -42,7 +37,7 @@ export class ServicePart implements PartProgram {
     const env = { ...this.#environment, NODE_ENV: 'production', HOMEWARD_CLOCK_OFFSET_MS: String(this.#clockOffsetMs) };
     return {
       file: process.execPath,
-      args: [...MEMORY_FLAGS, join(repositoryRoot(), 'dist', 'apps', 'region', 'main.js')],
+      args: ['--enable-source-maps', join(repositoryRoot(), 'dist', 'apps', 'region', 'main.js')],
       env: programEnvironment(env),
       cwd: this.#directory,
       ipc: true,
