@@ -70,7 +70,7 @@ async function mustBeThere(users: readonly Pick<User, 'id'>[]): Promise<void> {
 }
 
 describe('faults 21: a relay that was paused for 30 s while another took over', () => {
-  it('sends late what was sent long ago, which has no effect, and yields', async () => {
+  it('yields when it wakes, and what it sends late has no effect', async () => {
     await world.settleAll();
     const second = await secondRelay(world, east);
     stops.push(second.stop);
@@ -84,12 +84,11 @@ describe('faults 21: a relay that was paused for 30 s while another took over', 
     users.push(...(await writtenByAnother(10, 0)));
     await untilKept(world, west, users, 60_000);
     await new Promise((over) => setTimeout(over, PAUSED_MS - (performance.now() - pausedAtMs)));
-    const before = await storedNumbers();
+    const inHand = (await kafka.read('homeward.accounts')).filter(({ partition }) => partition === 0).slice(0, IN_HAND);
     await world.part(east, 'api', { state: 'up' });
-    await eventually(async () => {
-      const late = [...(await storedNumbers())].flatMap(([place, numbers]) => numbers.slice(before.get(place)!.length).filter((number) => before.get(place)!.includes(number)));
-      expect(late.length).toBeGreaterThan(0);
-    });
+    await eventually(async () => expect((await status(east)).streams.owner).toBe(false));
+    // Whether it still sends any of it when it wakes is a race; so all of it comes once more, behind what is newer.
+    await kafka.produce('homeward.accounts', 0, inHand.map(({ value }) => value));
     expect(second.relay.status().owner).toBe(true);
     expect((await status(east)).streams.owner).toBe(false);
     users.push(...(await writeAll(world, east)));
