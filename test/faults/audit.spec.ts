@@ -60,4 +60,14 @@ describe('an audit of 100,000 accounts', () => {
       await world.sql('west', `DELETE FROM outbox WHERE stream = 'nobody'`);
     }
   });
+
+  it('of which a whole table is gone says that it is too much to repair, and a copy that is asked for brings it back', async () => {
+    await world.sql('west', `BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM profile WHERE region = 'east'; COMMIT`);
+    const lost = await audited(world, 'west');
+    expect(lost.result.owners.east.tables.profile).toMatchObject({ truncated: true, different: 0, surplus: 0, undecided: 0 });
+    expect(lost.result).toMatchObject({ complete: false, alarm: true });
+    expect((await world.ops('west', 'POST', '/ops/copies', { body: { peer: 'east' } })).status).toBe(202);
+    await eventually(() => world.mustBeEqual('profile'), 60_000);
+    expect(await audited(world, 'west')).toMatchObject({ findings: { count: 0 }, result: { complete: true, alarm: false } });
+  });
 });
