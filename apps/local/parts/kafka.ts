@@ -150,6 +150,8 @@ export class KafkaPart implements PartProgram {
       'background.threads': '2',
       'log.cleaner.dedupe.buffer.size': '4194304',
       'log.segment.bytes': '67108864',
+      // What was deleted stays deleted when the broker is killed a moment later; by default it may come back for a minute.
+      'log.flush.start.offset.checkpoint.interval.ms': '1000',
     };
     return `${Object.entries(settings).map(([name, value]) => `${name}=${value}`).join('\n')}\n`;
   }

@@ -51,8 +51,8 @@ function pairOf({ region, peer }: IncidentRow): [string, string] {
 function overlapping(rows: readonly IncidentRow[]): IncidentRow[][] {
   const groups: IncidentRow[][] = [];
   let endMs = -Infinity;
-  for (const row of rows.toSorted((a, b) => a.openedAt.getTime() - b.openedAt.getTime() || (a.id < b.id ? -1 : 1))) {
-    const joins = row.openedAt.getTime() <= endMs + TOUCHING_MS;
+  for (const row of rows.toSorted((a, b) => begunMs(a) - begunMs(b) || (a.id < b.id ? -1 : 1))) {
+    const joins = begunMs(row) <= endMs + TOUCHING_MS;
     if (joins) groups.at(-1)!.push(row);
     else groups.push([row]);
     const rowEndMs = row.closedAt?.getTime() ?? Infinity;
@@ -61,12 +61,17 @@ function overlapping(rows: readonly IncidentRow[]): IncidentRow[][] {
   return groups;
 }
 
+/** When it began; one whose end lies before its beginning had a clock that jumped, and would overlap whatever comes until then. */
+function begunMs({ openedAt, reachableAt, closedAt }: IncidentRow): number {
+  return Math.min(...[openedAt, reachableAt, closedAt].flatMap((time) => (time === null ? [] : [time.getTime()])));
+}
+
 function asIncident(rows: readonly IncidentRow[]): Incident {
   const ids = rows.map(({ id }) => id).sort();
   const counts: Record<string, number> = {};
   for (const row of rows) for (const [name, count] of Object.entries(row.counts)) counts[name] = (counts[name] ?? 0) + count;
   return {
-    id: ids[0]!, ids, between: pairOf(rows[0]!), openedAt: rows[0]!.openedAt, counts, rows,
+    id: ids[0]!, ids, between: pairOf(rows[0]!), openedAt: new Date(begunMs(rows[0]!)), counts, rows,
     reachableAt: latest(rows.map(({ reachableAt }) => reachableAt)), closedAt: latest(rows.map(({ closedAt }) => closedAt)),
   };
 }

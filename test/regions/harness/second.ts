@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type EventSource, KafkaPort, OutboxRelay, OutboxRows, PeerReader, StreamApplier } from '#adapters/kafka';
+import { type EventSource, KafkaPort, OutboxRelay, OutboxRows, PeerReader, StreamApplier, type StreamEffect } from '#adapters/kafka';
 import { Database } from '#adapters/postgres';
 import { AccountEffect } from '#features/accounts';
 import { EpochEffect } from '#features/passwords';
@@ -34,7 +34,7 @@ export async function secondRelay(world: World, region: string): Promise<{ relay
 /** A second applier of a writer's streams; who feeds it is the caller's matter. */
 export async function secondApplier(world: World, region: string, writer: string, source: EventSource = nobody): Promise<{ applier: StreamApplier } & Stopping> {
   const [logger, database] = await databaseOf(world, region);
-  const applier = new StreamApplier({ region, peers: [writer] }, database, [new AccountEffect(), new EpochEffect(() => undefined)], source, logger);
+  const applier = new StreamApplier({ region, peers: [writer] }, database, [new AccountEffect(), new EpochEffect(() => undefined), noOrders], source, logger);
   applier.run();
   const stop = async (): Promise<void> => {
     await applier.stop();
@@ -42,6 +42,9 @@ export async function secondApplier(world: World, region: string, writer: string
   };
   return { applier, stop };
 }
+
+/** Orders that `writeAll` gives concern their own region alone, so they have no effect here. */
+const noOrders: StreamEffect = { stream: 'orders', followsDeadLetters: false, applyBatch: async () => undefined };
 
 const theServices = (): Promise<never> => Promise.reject(new Error('the service does that'));
 const nobody: EventSource = { pull: theServices, resync: theServices };

@@ -30,6 +30,11 @@ describe('incidents', () => {
     expect(mergeIncidents([row('a', 'east', 'west', 100, 300), row('b', 'west', 'east', 101, 120), row('c', 'east', 'west', 290, 310)])).toHaveLength(1);
   });
 
+  it('that a clock which jumped back has end before they began do not swallow what comes after them', () => {
+    const merged = mergeIncidents([row('a', 'east', 'west', 90_000, 110), row('b', 'east', 'west', 200, null)]);
+    expect(merged).toMatchObject([{ ids: ['b'], openedAt: at(200), closedAt: null }, { ids: ['a'], closedAt: at(110) }]);
+  });
+
   it('are the same whatever the order of their rows', () => {
     const rows = fc.uniqueArray(fc.record({ id: fc.uuid(), sides: fc.constantFrom(['east', 'west'], ['west', 'east'], ['east', 'north']), opened: fc.nat(500), lasts: fc.option(fc.nat(100)) }), { selector: ({ id }) => id });
     fc.assert(fc.property(rows, fc.nat(), (given, turn) => {

@@ -3,7 +3,7 @@ import { randomScenario } from '../faults/drill/random-scenario.js';
 import { tableOf } from '../faults/drill/report/table.js';
 import { runDrill } from '../faults/drill/run-drill.js';
 import { type Scenario, readScenario } from '../faults/drill/scenario.js';
-import { fileWorld } from './situations.js';
+import { fileWorld } from '../regions/situations.js';
 
 /** Chooses the traffic of the named drills, and the schedule of the random one. */
 const SEED = 20_261_121;
