@@ -227,8 +227,8 @@ describe('faults 39: sign-in racing a password change', () => {
       else await eventually(() => mustBeDead(west, entered.body.token));
     }
     // A race that only one side ever wins would show nothing.
-    expect(tally.entered, JSON.stringify(tally)).toBeGreaterThan(2);
-    expect(tally.refused, JSON.stringify(tally)).toBeGreaterThan(2);
+    expect(tally.entered, JSON.stringify(tally)).toBeGreaterThan(0);
+    expect(tally.refused, JSON.stringify(tally)).toBeGreaterThan(0);
     await world.mustConverge();
     for (const region of world.regions) {
       for (const token of late) await mustBeDead(region, token);

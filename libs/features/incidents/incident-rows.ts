@@ -40,7 +40,7 @@ const QUEUED = {
   text: `
   INSERT INTO incident_account (region, slot, incident, account, what, at)
   SELECT $1, min(slot), $2, payer, 'transfer-queued', min(requested_at) FROM transfer_request
-  WHERE region = $1 AND home = $3 AND requested_at >= $4 GROUP BY payer
+  WHERE region = $1 AND home = $3 AND requested_at BETWEEN $4 AND $5 GROUP BY payer
   ON CONFLICT DO NOTHING`,
 };
 const FAILED = {
@@ -49,7 +49,7 @@ const FAILED = {
   INSERT INTO incident_account (region, slot, incident, account, what, at)
   SELECT DISTINCT ON (r.payer, d.reason = 'expired') $1, r.slot, $2::uuid, r.payer, CASE WHEN d.reason = 'expired' THEN 'transfer-expired' ELSE 'transfer-failed' END, d.decided_at
   FROM transfer_request r JOIN transfer_decision d ON d.region = r.home AND d.id = r.id
-  WHERE r.region = $1 AND r.home = $3 AND r.requested_at >= $4 AND d.outcome = 'failed' ORDER BY r.payer, d.reason = 'expired', d.decided_at
+  WHERE r.region = $1 AND r.home = $3 AND r.requested_at BETWEEN $4 AND $5 AND d.outcome = 'failed' ORDER BY r.payer, d.reason = 'expired', d.decided_at
   ON CONFLICT DO NOTHING`,
 };
 /** What was ordered or decided before the peer was back, and is not done yet on the other side. */
@@ -109,8 +109,8 @@ export class IncidentRows {
 
   /** Notes the requests that failed or expired meanwhile, and closes it. */
   async close(incident: IncidentRow, at: string): Promise<void> {
-    await this.noteQueued(incident);
-    await this.database.write(FAILED, [this.own, incident.id, incident.peer, since(incident)]);
+    await this.noteQueued(incident, at);
+    await this.database.write(FAILED, [this.own, incident.id, incident.peer, since(incident), at]);
     await this.database.write(CLOSE, [this.own, incident.id, at]);
   }
 
@@ -122,9 +122,13 @@ export class IncidentRows {
     await this.database.write(TOUCH, [this.own, id, touches.map(({ account }) => account), touches.map(({ what }) => what), touches.map(({ at }) => at)]);
   }
 
-  /** Notes the payers whose transfers wait for this peer. @param from when they were taken at the earliest; default: when it began */
-  async noteQueued(incident: IncidentRow, from = since(incident)): Promise<void> {
-    await this.database.write(QUEUED, [this.own, incident.id, incident.peer, from]);
+  /**
+   * Notes the payers whose transfers wait for this peer. Times are ISO 8601 by this region's clock.
+   * @param until now: what was taken while the clock was ahead is not of this incident
+   * @param from when they were taken at the earliest; default: when it began
+   */
+  async noteQueued(incident: IncidentRow, until: string, from = since(incident)): Promise<void> {
+    await this.database.write(QUEUED, [this.own, incident.id, incident.peer, from, until]);
   }
 
   async unsettled(incident: IncidentRow, reachableAt: Date): Promise<boolean> {

@@ -110,7 +110,7 @@ export class WatchPeers {
   private async noteQueued(incident: IncidentRow): Promise<void> {
     const nowMs = this.parts.clock.wallMs();
     const notedMs = this.notedMs.get(incident.id);
-    await this.parts.rows.noteQueued(incident, notedMs === undefined ? undefined : new Date(notedMs - COMMITTED_MS).toISOString());
+    await this.parts.rows.noteQueued(incident, new Date(nowMs).toISOString(), notedMs === undefined ? undefined : new Date(notedMs - COMMITTED_MS).toISOString());
     this.notedMs.set(incident.id, nowMs);
   }
 
