@@ -211,7 +211,10 @@ describe('faults 18: a message that can not be applied', () => {
     expect(second).toMatchObject({ reason: 'follows-dead-letter', key: id });
     expect((await world.ops('west', 'POST', `/ops/dead-letters/${second.id}/replay`)).body).toMatchObject({ outcome: 'behind-another', first: first.id });
     // What the upgrade of this region would understand is put there in version 1, as the same account at its home.
-    await world.sql('east', 'INSERT INTO account (id, identifier, normalization, slot, home, created_at) VALUES ($1, $2, 1, $3, $4, $5)', [id, identifier, slotOf(identifier), 'east', createdAt]);
+    await world.sql('east', `
+      WITH made AS (INSERT INTO account (id, identifier, normalization, slot, home, created_at) VALUES ($1, $2, 1, $3, 'east', $4) RETURNING id, slot),
+      epoch AS (INSERT INTO credential_epoch (account, epoch) SELECT id, 1 FROM made)
+      INSERT INTO password (region, slot, account, hash, epoch, version, changed_at) SELECT 'east', slot, id, 'none', 1, 1, now() FROM made`, [id, identifier, slotOf(identifier), createdAt]);
     await world.sql('west', 'UPDATE dead_letter SET body = $2, version = 1 WHERE id = $1', [first.id, second.body.replace(/"number":\d+/, `"number":${first.number}`)]);
     expect((await world.ops('west', 'POST', `/ops/dead-letters/${first.id}/replay`)).body).toEqual({ outcome: 'replayed', followers: 1 });
     await untilKept([{ id }]);
