@@ -1,6 +1,5 @@
 import type { Database } from '#adapters/postgres';
-import { type Deadline, type Peer, type Peers, forwardWrite } from '#adapters/peer-client';
-import { limits } from '#kernel/config';
+import { type Deadline, type Peers, forwardWrite } from '#adapters/peer-client';
 import { newId } from '#kernel/ids';
 import { HomeUnavailableError, OutcomeUnknownError } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
@@ -36,11 +35,9 @@ export class Register {
     if (this.routes.disputed(slot)) throw new HomeUnavailableError(home);
     const key = asked.key === undefined ? undefined : `client:${asked.key}`;
     if (home === this.own.region) return { ...(await this.createAccount.create({ ...asked, key }, () => true)), read: 'local' };
-    const peer = this.peers.find(home);
-    if (peer === undefined) throw new HomeUnavailableError(home);
     this.refuseWhatNoHomeTakes(asked);
     // Without the client's key the retry of a dead connection still has to be the same registration.
-    return { ...(await this.forward(peer, { ...asked, key: key ?? `forward:${newId()}` })), read: 'second' };
+    return { ...(await this.forward(home, { ...asked, key: key ?? `forward:${newId()}` })), read: 'second' };
   }
 
   /** What is wrong wherever it is decided is refused here, and nothing is sent (test/regions/bad-input.spec.ts). */
@@ -49,9 +46,9 @@ export class Register {
     if (profile !== undefined) applyPatch({}, mergeProfiles([]), profile, 0);
   }
 
-  private async forward(peer: Peer, registration: Registration): Promise<Registered> {
-    const answer = await forwardWrite<{ account: Account; created: boolean }>(peer, '/peer/v1/accounts', (deadline) => ({ ...registration, deadline }), limits.writeBudgetMs);
-    if (!isConsistent(answer.account, peer.name)) throw new OutcomeUnknownError(peer.name);
+  private async forward(home: string, registration: Registration): Promise<Registered> {
+    const answer = await forwardWrite<{ account: Account; created: boolean }>(this.peers, home, '/peer/v1/accounts', (deadline) => ({ ...registration, deadline }));
+    if (!isConsistent(answer.account, home)) throw new OutcomeUnknownError(home);
     await keepAccount(this.database, answer.account).catch((error: unknown) =>
       this.logger.warn({ err: error, account: answer.account.id }, 'a registered account could not be kept here yet; it comes over Kafka'));
     return answer;

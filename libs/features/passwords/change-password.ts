@@ -1,8 +1,6 @@
 import { type Deadline, type Peers, forwardWrite } from '#adapters/peer-client';
 import type { Database } from '#adapters/postgres';
-import { limits } from '#kernel/config';
 import { newId } from '#kernel/ids';
-import { HomeUnavailableError } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
 import { checkPassword } from '../accounts/index.js';
 import type { Attempts } from '../attempts/index.js';
@@ -43,10 +41,8 @@ export class ChangePassword {
       await this.raised();
       return changed;
     }
-    const peer = this.peers.find(home);
-    if (peer === undefined) throw new HomeUnavailableError(home);
     const forwarded = { ...asked, key: key ?? `forward:${newId()}` };
-    const changed = await forwardWrite<PasswordChanged>(peer, '/peer/v1/passwords', (deadline) => ({ ...forwarded, deadline }), limits.writeBudgetMs);
+    const changed = await forwardWrite<PasswordChanged>(this.peers, home, '/peer/v1/passwords', (deadline) => ({ ...forwarded, deadline }));
     await this.keepEpoch(asked, changed);
     return changed;
   }

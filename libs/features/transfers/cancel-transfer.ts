@@ -37,7 +37,7 @@ export class CancelTransfer {
     const order = orderOf(facts.requests[0]!);
     if (payer.home === this.own) return this.decided(facts, await this.deciding.cancel(order, () => true), payer.home, 'local');
     try {
-      return this.decided(facts, await this.forward(order, payer.home), payer.home, 'second');
+      return this.decided(facts, await forwardWrite<Decided>(this.peers, payer.home, '/peer/v1/transfers/cancel', (deadline) => ({ order, deadline })), payer.home, 'second');
     } catch (error) {
       if (!(error instanceof HomeUnavailableError || error instanceof OutcomeUnknownError)) throw error;
     }
@@ -53,12 +53,6 @@ export class CancelTransfer {
     const outcome = await this.peers.find(home)?.call<TransfersAnswer>('read', '/peer/v1/rows/transfers', question, limits.readBudgetMs);
     if (outcome?.kind !== 'answered' || outcome.status !== 200) throw new HomeUnavailableError(home);
     return mergeFacts(outcome.body.facts);
-  }
-
-  private async forward(order: TransferOrder, home: string): Promise<Decided> {
-    const peer = this.peers.find(home);
-    if (peer === undefined) throw new HomeUnavailableError(home);
-    return forwardWrite<Decided>(peer, '/peer/v1/transfers/cancel', (deadline) => ({ order, deadline }), limits.writeBudgetMs);
   }
 
   private decided(facts: TransferFacts, { decision, version }: Decided, home: string, read: 'local' | 'second'): Cancelled {

@@ -1,6 +1,5 @@
 import { type Peers, forwardWrite } from '#adapters/peer-client';
 import type { Clock } from '#kernel/clock';
-import { limits } from '#kernel/config';
 import type { ConsistencyVersions } from '#kernel/ids';
 import { HomeUnavailableError, IdempotencyKeyReusedError, InsufficientFundsError, InvalidRequestError, OutcomeUnknownError, PayeeUnknownError } from '#kernel/problems';
 import { slotOf } from '#kernel/routing';
@@ -81,7 +80,7 @@ export class OrderTransfer {
     if (isKept || isQueueing) return this.queue(order, payer, facts);
     let mayBeDecided = false;
     try {
-      const decided = await this.forward(order, payer.home);
+      const decided = await forwardWrite<Decided>(this.peers, payer.home, '/peer/v1/transfers', (deadline) => ({ order, deadline }));
       told({ wallet: { [payer.home]: decided.version } });
       return this.answer(decided, facts, payer.home, 'second');
     } catch (error) {
@@ -93,12 +92,6 @@ export class OrderTransfer {
     } catch (error) {
       throw mayBeDecided && !(error instanceof IdempotencyKeyReusedError) ? new OutcomeUnknownError(payer.home) : error;
     }
-  }
-
-  private async forward(order: TransferOrder, home: string): Promise<Decided> {
-    const peer = this.peers.find(home);
-    if (peer === undefined) throw new HomeUnavailableError(home);
-    return forwardWrite<Decided>(peer, '/peer/v1/transfers', (deadline) => ({ order, deadline }), limits.writeBudgetMs);
   }
 
   /** Kept here, or kept already: its first answer was that it is queued, whatever it has become since. */

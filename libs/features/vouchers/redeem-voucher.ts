@@ -1,7 +1,6 @@
 import { type Peers, forwardWrite } from '#adapters/peer-client';
 import { type Database, type Part, readParts, writeParts } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
-import { limits } from '#kernel/config';
 import type { ConsistencyVersions } from '#kernel/ids';
 import { HomeUnavailableError, NotFoundError, OutcomeUnknownError } from '#kernel/problems';
 import { partitionOf, slotOf } from '#kernel/routing';
@@ -51,7 +50,7 @@ export class RedeemVoucher {
     if (known === undefined && (await this.reading.isOthers(account.id, voucher))) throw new NotFoundError();
     if (known?.status === 'redeemed') return { status: 200, view: known, versions: {}, read: 'local' };
     try {
-      const { view, version } = await this.forward(account, voucher);
+      const { view, version } = await forwardWrite<RedeemedAtHome>(this.peers, account.home, '/peer/v1/vouchers/redeem', (deadline) => ({ account: account.id, voucher, deadline }));
       return { status: 200, view, versions: { wallet: { [account.home]: version } }, read: 'second' };
     } catch (error) {
       const mayCome = error instanceof HomeUnavailableError || error instanceof OutcomeUnknownError;
@@ -81,12 +80,6 @@ export class RedeemVoucher {
       return ledger.versionOf(account);
     });
     return { view: (await this.reading.one(account, voucher))!, version };
-  }
-
-  private async forward(account: { id: string; home: string }, voucher: string): Promise<RedeemedAtHome> {
-    const peer = this.peers.find(account.home);
-    if (peer === undefined) throw new HomeUnavailableError(account.home);
-    return forwardWrite<RedeemedAtHome>(peer, '/peer/v1/vouchers/redeem', (deadline) => ({ account: account.id, voucher, deadline }), limits.writeBudgetMs);
   }
 
   private async ask({ id, identifier, home }: { id: string; identifier: string; home: string }, voucher: string): Promise<void> {

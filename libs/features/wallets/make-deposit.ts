@@ -1,7 +1,6 @@
-import { type Peer, type Peers, forwardWrite } from '#adapters/peer-client';
+import { type Peers, forwardWrite } from '#adapters/peer-client';
 import { type Database, readParts, writeParts } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
-import { limits } from '#kernel/config';
 import { hashedId } from '#kernel/ids';
 import { HomeUnavailableError, IdempotencyKeyReusedError, NotFoundError } from '#kernel/problems';
 import type { FindAccount } from '../accounts/index.js';
@@ -49,9 +48,7 @@ export class MakeDeposit {
     if (account === undefined) throw new NotFoundError('There is no such account');
     const deposit = { ...asked, account: account.id };
     if (account.home === this.own.region) return this.depositHere(deposit, () => true);
-    const home: Peer | undefined = this.peers.find(account.home);
-    if (home === undefined) throw new HomeUnavailableError(account.home);
-    return forwardWrite<Deposited>(home, '/peer/v1/deposits', (deadline) => ({ ...deposit, deadline }), limits.writeBudgetMs);
+    return forwardWrite<Deposited>(this.peers, account.home, '/peer/v1/deposits', (deadline) => ({ ...deposit, deadline }));
   }
 
   /** @param mayStillHappen false once the caller's deadline has passed */
