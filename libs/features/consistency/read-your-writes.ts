@@ -12,6 +12,11 @@ export interface VersionedRow {
 /** How the rows of a read came about; `stale` where the writer could not be asked for what the token promises. */
 export type RowsRead = 'local' | 'second' | 'stale';
 
+/** How an answer that is made of several reads came about: as its worst one. */
+export function worstOf(reads: readonly RowsRead[]): RowsRead {
+  return (['stale', 'second'] as const).find((worse) => reads.includes(worse)) ?? 'local';
+}
+
 /**
  * Read-your-writes by consistency token (contract, "Headers of every answer"): waits for replication a little, then
  * asks each writer whose row here is older than the token says.

@@ -1,5 +1,5 @@
 import type { Database } from '#adapters/postgres';
-import type { Page } from './page.js';
+import type { Page } from '#kernel/pages';
 
 /** A delivery that this process may attempt until its lease is over. */
 export interface Claim {

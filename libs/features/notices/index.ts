@@ -3,5 +3,4 @@ export { type ChannelCounts, type DeadDelivery, DeliveryQueue } from './delivery
 export { ListNotifications, type NotificationView } from './list-notifications.js';
 export { MarkRead, type Marked } from './mark-read.js';
 export { type Notice, type NoticeKind, notificationId, notificationRows, writeNotifications } from './notification-rows.js';
-export type { Page } from './page.js';
 export { noticeLocale, renderNotice } from './render-notice.js';

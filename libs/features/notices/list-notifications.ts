@@ -1,9 +1,8 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { NEWEST, decodeCursor, encodeCursor } from '#kernel/pages';
-import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
+import { NEWEST, type Page, decodeCursor, nextOf } from '#kernel/pages';
+import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
 import type { ProfileReader } from '../profiles/index.js';
-import type { Page } from './page.js';
 import { noticeLocale, renderNotice } from './render-notice.js';
 import type { NoticeText } from './templates.js';
 
@@ -63,7 +62,7 @@ export class ListNotifications {
       id, kind, subject, createdAt: createdAt.toISOString(), ...(readAt.has(id) ? { readAt: readAt.get(id)! } : {}),
       text: renderNotice(kind, body, locale, this.own.currency), data: body,
     }));
-    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.createdAt, id: items.at(-1)!.id }), read: worse(profile.read, marked.read) };
+    return { items, next: nextOf(items, limit, ({ createdAt }) => createdAt), read: worstOf([profile.read, marked.read]) };
   }
 
   /** Only a token that names marks has to be compared with what has arrived. */
@@ -83,9 +82,4 @@ export class ListNotifications {
     for (const { id, read_at: at } of known) times.set(id, at.toISOString());
     return times;
   }
-}
-
-function worse(a: RowsRead, b: RowsRead): RowsRead {
-  for (const read of ['stale', 'second'] as const) if (a === read || b === read) return read;
-  return 'local';
 }

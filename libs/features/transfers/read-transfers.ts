@@ -1,9 +1,9 @@
 import type { Database } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { type Cursor, decodeCursor, encodeCursor } from '#kernel/pages';
+import { type Cursor, type Page, decodeCursor, nextOf } from '#kernel/pages';
 import { NotFoundError } from '#kernel/problems';
-import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
+import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
 import { factsOf, pageOf, versionsOf } from './transfer-rows.js';
 import { type TransferFacts, type TransferView, isSeenBy, mergeFacts, viewOf } from './transfer-view.js';
 
@@ -20,14 +20,6 @@ export interface TransfersAnswer {
   readonly facts: readonly TransferFacts[];
 }
 type TransfersRow = VersionedRow & TransfersAnswer;
-
-/** A page of transfers as a client is told it. */
-export interface TransferPage {
-  readonly items: readonly TransferView[];
-  readonly next: string | null;
-}
-
-const WORST: readonly RowsRead[] = ['stale', 'second', 'local'];
 
 /** Reads transfers: the merge of what the accepting region, the payer's home and the payee's home wrote. */
 export class ReadTransfers {
@@ -47,13 +39,13 @@ export class ReadTransfers {
   }
 
   /** @throws InvalidRequestError for an `after` that no page gave */
-  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<TransferPage & { read: RowsRead }> {
+  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<TransferView> & { read: RowsRead }> {
     const from = after === undefined ? undefined : decodeCursor(after);
     const fetched = await this.promised(account, token, { limit, ...(from === undefined ? {} : { after: from }) });
     const local = await pageOf(this.database, this.own.regions, account, limit, from);
     const views = merge([...local, ...fetched.facts]).map((facts) => this.view(facts)!).filter((view) => isSeenBy(account, view));
     const items = views.sort(newestFirst).slice(0, limit);
-    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.requestedAt, id: items.at(-1)!.id }), read: fetched.read };
+    return { items, next: nextOf(items, limit, ({ requestedAt }) => requestedAt), read: fetched.read };
   }
 
   /** All that is known here of one transfer; at most one. */
@@ -78,7 +70,7 @@ export class ReadTransfers {
     if (token?.account !== account) return { facts: [], read: 'local' };
     const reads = await Promise.all((['wallet', 'request'] as const).filter((kind) => token.versions[kind] !== undefined).map((kind) =>
       this.readYourWrites.rows<TransfersRow>(kind, token, account, () => this.versions(kind, account), '/peer/v1/rows/transfers', { kind, account, ...question })));
-    return { facts: reads.flatMap(({ rows }) => rows.flatMap(({ facts }) => facts)), read: WORST.find((read) => reads.some((one) => one.read === read)) ?? 'local' };
+    return { facts: reads.flatMap(({ rows }) => rows.flatMap(({ facts }) => facts)), read: worstOf(reads.map(({ read }) => read)) };
   }
 
   private async versions(kind: 'wallet' | 'request', account: string): Promise<TransfersRow[]> {

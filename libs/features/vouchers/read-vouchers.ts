@@ -1,6 +1,6 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { NEWEST, decodeCursor, encodeCursor } from '#kernel/pages';
+import { NEWEST, type Page, decodeCursor, nextOf } from '#kernel/pages';
 import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
 
 /** A voucher as a client is told it. */
@@ -64,7 +64,7 @@ export class ReadVouchers {
   }
 
   /** @throws InvalidRequestError for an `after` that no page gave */
-  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<{ items: VoucherView[]; next: string | null; read: RowsRead }> {
+  async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<VoucherView> & { read: RowsRead }> {
     const from = after === undefined ? NEWEST : decodeCursor(after);
     const read = () => this.database.query<{ region: string; version: number }>(VERSIONS, [account, this.own.regions]);
     const versions = async (): Promise<VouchersRow[]> => (await read()).map((row) => ({ ...row, vouchers: [] }));
@@ -72,7 +72,7 @@ export class ReadVouchers {
     const fetched = new Map(promised.rows.flatMap(({ vouchers }) => vouchers).map((voucher) => [voucher.id, voucher]));
     const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
     const items = rows.map((row) => fetched.get(row.id) ?? this.view(row));
-    return { items, next: items.length < limit ? null : encodeCursor({ at: items.at(-1)!.grantedAt, id: items.at(-1)!.id }), read: promised.read };
+    return { items, next: nextOf(items, limit, ({ grantedAt }) => grantedAt), read: promised.read };
   }
 
   /** The home's side of a second read. */

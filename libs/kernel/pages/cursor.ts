@@ -1,5 +1,6 @@
 import { isUuid } from '#kernel/ids';
 import { InvalidRequestError } from '#kernel/problems';
+import { isIsoTime } from '#kernel/wire';
 
 /** Where a list of rows goes on that is sorted by time and id, newest first: behind this row. */
 export interface Cursor {
@@ -8,19 +9,28 @@ export interface Cursor {
   readonly id: string;
 }
 
-const isoForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
+/** A page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** What comes after it; null at the end. */
+  readonly next: string | null;
+}
 
 /** The place before the first row, for PostgreSQL. */
 export const NEWEST: Cursor = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
-/** The opaque text that a page gives as `next`. */
-export function encodeCursor({ at, id }: Cursor): string {
-  return Buffer.from(`${at} ${id}`).toString('base64url');
+/**
+ * The opaque text that a page gives as `next`: it goes on behind its last item, and a page that is not full is the last.
+ * @param at the time that the list is sorted by
+ */
+export function nextOf<T extends { readonly id: string }>(items: readonly T[], limit: number, at: (item: T) => string): string | null {
+  const last = items.at(-1);
+  return last === undefined || items.length < limit ? null : Buffer.from(`${at(last)} ${last.id}`).toString('base64url');
 }
 
 /** Reads what a client sends as `after`. Throws InvalidRequestError for what no page gave. */
 export function decodeCursor(text: string): Cursor {
   const [at = '', id = ''] = Buffer.from(text, 'base64url').toString().split(' ');
-  if (!isUuid(id) || !isoForm.test(at) || Number.isNaN(Date.parse(at))) throw new InvalidRequestError([{ path: 'after', message: 'is not what a page gave as next' }]);
+  if (!isUuid(id) || !isIsoTime(at)) throw new InvalidRequestError([{ path: 'after', message: 'is not what a page gave as next' }]);
   return { at, id };
 }

@@ -1,1 +1,1 @@
-export { type Cursor, NEWEST, decodeCursor, encodeCursor } from './cursor.js';
+export { type Cursor, NEWEST, type Page, decodeCursor, nextOf } from './cursor.js';

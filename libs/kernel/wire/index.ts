@@ -10,3 +10,4 @@ export {
   readHeartbeatAnswer,
   type StreamPositions,
 } from './heartbeat.js';
+export { isIsoTime } from './read.js';
