@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, call, sharedWorld } from './harness/index.js';
-import { callsBetween, rowCounts } from './harness/traces.js';
+import { leavesNoTrace } from './harness/traces.js';
 
 const world = sharedWorld();
 const REGION = 'east';
@@ -15,19 +15,6 @@ beforeAll(async () => {
   token = await world.signIn(REGION, user);
   await world.settleAll();
 });
-
-/** Nothing stored, nothing sent to a peer by the tests of a block. */
-function leavesNoTrace(): void {
-  let rows: Record<string, number>;
-  let calls: Record<string, number>;
-  beforeAll(async () => {
-    [rows, calls] = [await rowCounts(world), await callsBetween(world)];
-  });
-  afterAll(async () => {
-    expect(await rowCounts(world)).toEqual(rows);
-    expect(await callsBetween(world)).toEqual(calls);
-  });
-}
 
 /** A whole problem of this kind, with the headers that every answer has. */
 function mustBeProblem(answer: Answer, status: number, slug: string): void {
@@ -45,7 +32,7 @@ const patch = (body: unknown, headers: Record<string, string> = {}): Promise<Ans
 const away = (): string => world.identifier(AWAY);
 
 describe('a body', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it.each([['cut off', '{"identifier": "a@example.com", "pass'], ['nothing', ''], ['words', 'hello'], ['a number', '17'], ['null', 'null'], ['a list', '[]'], ['two values', '{} {}'], ['a poisoned prototype', '{"__proto__": {"x": 1}, "identifier": "a@example.com", "password": "violet-otter-42"}']])(
     'that is malformed JSON or no object is refused: %s', async (_, text) => {
@@ -88,7 +75,7 @@ describe('a body', () => {
 });
 
 describe('an identifier', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it.each(['', ' ', '+', '+1', '+999123456789', '+12025550100123456789', '2025550100', '+1 202 CALL NOW', '+1202555', '++12025550100', '+1202555010\u0000'])(
     'that is no possible phone number is refused: %j', async (identifier) => {
@@ -111,7 +98,7 @@ describe('an identifier', () => {
 });
 
 describe('a password', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it.each([['of 10,000 characters', 'x'.repeat(10_000)], ['of 257 characters', 'y7'.repeat(128) + 'z'], ['of 7 characters', 'k3-v9.q'], ['among the commonest', 'password123'], ['with a lone surrogate', 'violet-\ud800-otter']])(
     '%s is refused with 422 wherever the home is, without asking it', async (_, password) => {
@@ -134,7 +121,7 @@ describe('a password', () => {
 });
 
 describe('a header', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it('with a forged, truncated or missing session id is refused with 401', async () => {
     const [region, id, mac] = token.split('.') as [string, string, string];
@@ -173,7 +160,7 @@ describe('a header', () => {
 });
 
 describe('a profile', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it.each<[string, object]>([
     ['a name of 101 characters', { displayName: 'x'.repeat(101) }], ['a blank name', { displayName: ' ' }], ['a name with NUL', { displayName: 'a\u0000b' }], ['a name with a lone surrogate', { displayName: '\udc00' }],
@@ -186,7 +173,7 @@ describe('a profile', () => {
 });
 
 describe('a path', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it('that is not there is answered 404, and so is a method that it does not have', async () => {
     const nowhere: [string, string][] = [['GET', '/'], ['GET', '/v1'], ['GET', '/v2/profile'], ['GET', '/v1/accounts'], ['GET', '/v1/accounts/x'], ['PUT', '/v1/profile'], ['POST', '/v1/profile'], ['DELETE', '/v1/password'], ['POST', '/v1/route'], ['POST', '/v1/wallet'], ['DELETE', '/v1/transfers'], ['GET', '/v1/vouchers/x/redeem'], ['GET', '/%2e%2e/etc/passwd'], ['GET', '/v1/profile/%00']];

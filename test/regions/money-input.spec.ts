@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Answer } from './harness/index.js';
 import { type Client, Money } from './harness/money.js';
-import { callsBetween, rowCounts } from './harness/traces.js';
+import { leavesNoTrace, rowCounts } from './harness/traces.js';
 import { fileWorld, mustBeProblem } from './situations.js';
 
 const world = fileWorld();
@@ -16,24 +16,11 @@ beforeAll(async () => {
   await world.settleAll();
 });
 
-/** What a block tries leaves nothing in any table of any region, and nothing is sent to a peer. */
-function leavesNoTrace(): void {
-  let rows: Record<string, number>;
-  let calls: Record<string, number>;
-  beforeAll(async () => {
-    [rows, calls] = [await rowCounts(world), await callsBetween(world)];
-  });
-  afterAll(async () => {
-    expect(await rowCounts(world)).toEqual(rows);
-    expect(await callsBetween(world)).toEqual(calls);
-  });
-}
-
 const post = (body: unknown, key: string | undefined = randomUUID()): Promise<Answer> =>
   world.api(east, 'POST', '/v1/transfers', { token: ada.tokens[east]!, body, ...(key === undefined ? {} : { key }) });
 
 describe('a transfer that is refused moves nothing, where', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it.each([['zero', 0], ['negative', -5], ['a fraction', 1.5], ['above 2^53 - 1', 2 ** 53], ['far above', 1e300], ['a text', '5'], ['null', null], ['missing', undefined], ['a list', [5]], ['true', true]])('its amount is %s', async (_, amount) => {
     mustBeProblem(await post({ payee: grace.id, amount }), 400, 'invalid-request');
@@ -86,7 +73,7 @@ describe('a payee', () => {
 });
 
 describe('a list', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it('with a limit or a place that no page gave is refused', async () => {
     for (const query of ['limit=0', 'limit=201', 'limit=x', 'limit=1.5', 'after=x', 'after=', `after=${'x'.repeat(300)}`, 'before=x', `after=${Buffer.from("2026 '; DROP").toString('base64url')}`]) {
@@ -96,7 +83,7 @@ describe('a list', () => {
 });
 
 describe('an object', () => {
-  leavesNoTrace();
+  leavesNoTrace(world);
 
   it('whose id is malformed is refused', async () => {
     for (const id of ['x', '17', `${ada.id}0`, '%00', "'"]) {

@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { partitionOf } from '#kernel/routing';
 import { PARTITIONS, WIRE_VERSION } from '#kernel/wire';
+import { Seeded } from '../faults/drill/seeded.js';
 import { type Answer, type User, eventually } from './harness/index.js';
 import { keepOldState, tokenMaker, withRedis } from './harness/stores.js';
 import { fileWorld, mustBeProblem } from './situations.js';
@@ -196,7 +197,7 @@ describe('faults 39: sign-in racing a password change', () => {
   it('never leaves a session of the ended epoch, in 30 rounds, whichever comes first and in whichever region', async () => {
     const seed = randomInt(2 ** 31);
     process.stdout.write(`redis.spec: seed ${seed}\n`);
-    const random = randomOf(seed);
+    const random = new Seeded(seed);
     // Six rounds each: what is refused counts as attempts of its identifier.
     const racers = await Promise.all(Array.from({ length: 5 }, async () => {
       const racer = await world.register(east);
@@ -210,7 +211,7 @@ describe('faults 39: sign-in racing a password change', () => {
       const { racer, asking } = one;
       const next = `next-${seed}-${round}`;
       const region = round % 3 === 2 ? west : east;
-      const spreadMs = random() * 150;
+      const spreadMs = random.between(0, 150);
       const entering = new Promise((begin) => setTimeout(begin, spreadMs)).then(() => world.trySignIn(region, racer));
       const changed = await changePassword(east, asking, racer.password, next);
       expect(changed.status).toBe(204);
@@ -235,15 +236,4 @@ describe('faults 39: sign-in racing a password change', () => {
       for (const { asking } of racers) expect((await world.check(region, asking)).status).toBe(200);
     }
   });
-
-  /** Numbers in [0, 1), the same for the same seed (mulberry32). */
-  function randomOf(seed: number): () => number {
-    let state = seed;
-    return () => {
-      state = (state + 0x6d2b79f5) | 0;
-      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-    };
-  }
 });

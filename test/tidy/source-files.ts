@@ -19,11 +19,6 @@ export function sourceFiles(): SourceFile[] {
   return FOLDERS.flatMap((folder) => walk(join(ROOT, folder))).map(parse);
 }
 
-/** Folders below the source folders, relative to the repository. */
-export function sourceFolders(): string[] {
-  return [...new Set(FOLDERS.flatMap((folder) => walk(join(ROOT, folder))).map((path) => relative(ROOT, join(path, '..'))))];
-}
-
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);

@@ -41,10 +41,9 @@ const ASIDE = {
   text: `SELECT (SELECT count(*)::int FROM dead_letter WHERE replayed_at IS NULL) AS dead, (SELECT count(*)::int FROM conflict) AS conflicts,
            (SELECT count(*)::int FROM transfer_waiting) AS queued,
            (SELECT (extract(epoch FROM clock_timestamp() - min(requested_at)) * 1000)::float8 FROM transfer_waiting) AS "oldestQueuedMs",
-           (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense`,
+           (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense,
+           (SELECT count(*)::int FROM incident WHERE region = $1 AND closed_at IS NULL) AS incidents`,
 };
-
-const INCIDENTS = { name: 'count-incidents', text: 'SELECT count(*)::int AS open FROM incident WHERE region = $1 AND closed_at IS NULL' };
 
 /** This region's own view of itself and its peers (contract, "Ops API"). */
 export class Status {
@@ -52,12 +51,11 @@ export class Status {
 
   async read() {
     const { region, routes, relay, feeder, database, kafka, redis, replication, hashing, keyring, macKeyFile, certificates, peers, deliveryQueue } = this.parts;
-    const [backlog, pending, deliveries, incidents, aside, audit] = await Promise.all([
+    const [backlog, pending, deliveries, aside, audit] = await Promise.all([
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
       orUnknown(deliveryQueue.counts()),
-      orUnknown(database.query<{ open: number }>(INCIDENTS, [region]).then(([row]) => row!)),
-      orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number }>(ASIDE, [region]).then(([row]) => row!)),
+      orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number; incidents: number }>(ASIDE, [region]).then(([row]) => row!)),
       orUnknown(summarize(database)),
     ]);
     return {
@@ -71,7 +69,7 @@ export class Status {
       oldestQueuedTransferMs: aside === undefined ? null : rounded(aside.oldestQueuedMs ?? 0),
       suspendedCredits: aside?.suspense ?? null,
       deliveries: deliveries === undefined ? null : Object.fromEntries(deliveries.map(({ channel, waiting, oldestMs, dead }) => [channel, { waiting, oldestMs: rounded(oldestMs ?? undefined), dead }])),
-      openIncidents: incidents?.open ?? null,
+      openIncidents: aside?.incidents ?? null,
       deadLetters: aside?.dead ?? null,
       conflicts: aside?.conflicts ?? null,
       /** Null before the first audit. */

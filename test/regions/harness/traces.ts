@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, expect } from 'vitest';
 import { readMetrics } from './metrics.js';
 import type { World } from './world.js';
 
@@ -27,4 +28,17 @@ export async function callsBetween(world: World): Promise<Record<string, number>
     counts[region] = asked.reduce((sum, { value }) => sum + value, 0);
   }
   return counts;
+}
+
+/** What the tests of a block try leaves nothing in any table of any region, and nothing is sent to a peer. */
+export function leavesNoTrace(world: World): void {
+  let rows: Record<string, number>;
+  let calls: Record<string, number>;
+  beforeAll(async () => {
+    [rows, calls] = [await rowCounts(world), await callsBetween(world)];
+  });
+  afterAll(async () => {
+    expect(await rowCounts(world)).toEqual(rows);
+    expect(await callsBetween(world)).toEqual(calls);
+  });
 }
