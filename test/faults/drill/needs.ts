@@ -20,10 +20,10 @@ export function partsNeeded(operation: Operation, writes: CredentialWrites, time
     case 'try-old-password': return [...withSession, ...at(home)];
     case 'sign-out':
     case 'sign-out-all': return own;
-    case 'change-password': return [...withSession, ...at(home), ...at(operation.origin)];
+    case 'change-password': return [...withSession, ...at(home), ...at(operation.origin), ...writtenIn.flatMap(at)];
     // Without the home an order waits, and a balance is the replicated one: both are answered.
     case 'transfer':
-    case 'read-wallet': return [...withSession, ...at(operation.origin)];
+    case 'read-wallet':
     case 'check':
     case 'read-profile':
     case 'edit-profile':
