@@ -83,6 +83,7 @@ const BROKEN: readonly Broken[] = [
   { invariant: 'money-conserved', when: 'a balance is not what was posted', happens: money((now) => ({ balances: [{ ...now.balances[0]!, balances: 840 }, now.balances[1]!] })) },
   { invariant: 'money-conserved', when: 'a balance is negative', happens: money((now) => ({ balances: [{ ...now.balances[0]!, lowest: -1 }, now.balances[1]!] })) },
   { invariant: 'transfers-end', when: 'an acknowledged order is not there', happens: money((now) => ({ transfers: now.transfers.filter(({ order, region }) => order !== 'o-1' || region !== 'west') })) },
+  { invariant: 'transfers-end', when: 'an acknowledged order is nowhere', happens: add(operation('transfer', 30_450, { ...LAPTOP, region: 'west', key: 'o-9', payee: 'ben', amount: 5, transfer: 't-9', transferStatus: 'queued' })) },
   { invariant: 'transfers-end', when: 'a transfer is still queued somewhere', happens: transfer('t-2', 'east', { status: 'queued' }) },
   { invariant: 'transfers-end', when: 'one order became two transfers', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', amount: 0, status: 'failed' }], notifications: [...now.notifications, ...told('t-9')] })) },
   { invariant: 'transfers-end', when: 'a refused order happened', happens: money((now) => ({ transfers: [...now.transfers, { ...now.transfers[0]!, transfer: 't-9', order: 'o-3', amount: 0, status: 'failed' }], notifications: [...now.notifications, ...told('t-9')] })) },

@@ -42,6 +42,14 @@ const EXCUSED: readonly Excused[] = [
       history.operations.push(fullSignIn(68_000, { password: 'p2', session: 'later' }));
     },
   },
+  {
+    what: 'a registration whose outcome is not known and that happened everywhere',
+    happens: ({ history, final }) => {
+      history.operations.push(operation('register', 30_050, { user: 'dee', home: 'west', key: 'r-dee', password: 'd1', outcome: 'unknown', status: 503, problem: 'outcome-unknown' }));
+      final.accounts = Object.fromEntries(Object.entries(final.accounts).map(([region, known]) => [region, { ...known, dee: ['id-dee'] }]));
+    },
+  },
+  { what: 'a new password called wrong while it is being changed', happens: add(operation('sign-in', 30_995, { password: 'p2', outcome: 'refused', status: 401, problem: 'invalid-credentials', endMs: 31_005 })) },
   { what: 'an old password elsewhere for as long as the cut lasts', happens: add(fullSignIn(39_000, { session: 'later', assurance: 'local' })) },
   {
     what: 'an old password elsewhere right after its change',
@@ -77,6 +85,13 @@ const EXCUSED: readonly Excused[] = [
       profiles({ bio: 'elsewhere', displayName: 'three' })(seen);
     },
   },
+  {
+    what: 'an edit that lost to an earlier one of the same region whose outcome is not known',
+    happens: (seen) => {
+      add(bio(30_600, { region: 'east', outcome: 'unknown', status: 503, problem: 'outcome-unknown', seen: undefined }), operation('edit-profile', 30_700, { ...PHONE, field: 'bio', value: 'later', seen: { bio: 'later' }, read: 'local' }))(seen);
+      profiles({ bio: 'elsewhere', displayName: 'three' })(seen);
+    },
+  },
   { what: 'an edit that lost to one which its author had not seen', happens: add(bio(30_600, {})) },
   { what: 'an edit that lost to an own earlier one, of which it was marked stale', happens: add(bio(30_600, { device: PHONE.device, read: 'stale' })) },
   { what: 'an edit that lost to one that its author had been shown elsewhere, before or in an answer marked stale', happens: add(
@@ -100,5 +115,13 @@ describe('the checks of a drill find nothing in', () => {
     happens(seen);
     const broken = validate(seen.history, seen.final, PROMISES).filter((verdict) => verdict.broken.length > 0);
     expect(broken.map(({ name, broken: [first] }) => `${name}: ${first}`)).toEqual([]);
+  });
+
+  it('slow calls where a scenario does not ask for latency', () => {
+    const { history, final } = soundDrill();
+    history.operations.forEach((one, index) => {
+      if (one.startMs >= 25_000 && one.startMs < 28_000) history.operations[index] = { ...one, endMs: one.startMs + 40 };
+    });
+    expect(validate(history, final, { ...PROMISES, untouchedLatency: false }).filter(({ broken }) => broken.length > 0)).toEqual([]);
   });
 });
