@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { validate } from '../../faults/drill/checks/index.js';
 import type { FinalMoney } from '../../faults/drill/final.js';
 import type { Operation } from '../../faults/drill/history.js';
-import { CUT, INVALID, LAPTOP, PHONE, PROMISES, REFUSED, type Seen, add, applied, change, operation, profiles, soundDrill, transferred } from './sound.js';
+import { BENS, CUT, INVALID, LAPTOP, PHONE, PROMISES, REFUSED, type Seen, add, applied, change, operation, profiles, soundDrill, transferred } from './sound.js';
 
 /** What each invariant must be caught by: a history in which only that one is broken. */
 interface Broken {
@@ -111,6 +111,12 @@ const BROKEN: readonly Broken[] = [
   { invariant: 'untouched-latency', when: 'checks at home take longer during the cut', happens: ({ history }) => history.operations.forEach((one, index) => {
     if (one.startMs >= 25_000 && one.startMs < 28_000) history.operations[index] = { ...one, endMs: one.startMs + 40 };
   }) },
+  { invariant: 'untouched-latency', when: 'checks take longer whose client wrote elsewhere long before the cut', happens: ({ history }) => {
+    history.operations.push(operation('sign-out', 5_000, { ...BENS, region: 'east', session: 'ben-4' }));
+    history.operations.forEach((one, index) => {
+      if (one.startMs >= 25_000 && one.startMs < 28_000) history.operations[index] = { ...one, endMs: one.startMs + 40 };
+    });
+  } },
   { invariant: 'regions-equal', when: 'a table differs', happens: ({ final }) => void (final.tables = { account: { ...final.tables['account'], west: { digest: 'other', rows: 2 } } }) },
   { invariant: 'regions-equal', when: 'the regions never become equal', happens: ({ final }) => void delete (final as { equalMs?: number }).equalMs },
   { invariant: 'caught-up', when: 'a healing takes too long', happens: ({ history }) => void (history.faults[0] = { ...CUT, caughtUpMs: 12_000 }) },

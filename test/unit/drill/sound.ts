@@ -102,7 +102,7 @@ export function soundDrill(): Seen {
     operation('check', 61_000, { ...BENS, region: 'east' }),
     ...checksOfBen(10_000), ...checksOfBen(25_000),
   ];
-  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], beganAt: '2026-11-21T12:00:00.000Z', fromMs: 0, toMs: 70_000 };
+  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], beganAt: '2026-11-21T12:00:00.000Z', fromMs: -20_000, toMs: 70_000 };
   return { history, final: soundFinal() };
 }
 

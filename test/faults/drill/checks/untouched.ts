@@ -1,7 +1,7 @@
-import { LATENCY_LEAST_CALLS, LATENCY_RATIO, LATENCY_SLACK_MS, RECOVERED_MS } from '../bounds.js';
+import { LATENCY_LEAST_CALLS, LATENCY_RATIO, LATENCY_SLACK_MS, RECOVERED_MS, WARM_MS } from '../bounds.js';
 import { type History, type Kind, type Operation, type Phase, phaseAt } from '../history.js';
 import { Model } from '../model.js';
-import { partsNeeded } from '../needs.js';
+import { isCarried, partsNeeded } from '../needs.js';
 import { quantile } from '../quantile.js';
 import { Timeline } from '../timeline.js';
 import { type Check, type Evidence, Findings, at } from './verdict.js';
@@ -12,14 +12,15 @@ const USUAL = new Set(['insufficient-funds']);
 /** Operations that needed nothing that was at fault, or had just been; what is expected to be refused is not among them. */
 function untouched({ history, model, timeline }: Pick<Evidence, 'history' | 'model' | 'timeline'>): Operation[] {
   const writes = model.credentialWrites();
-  const written = new Map<string, Set<string>>();
+  const written = new Map<string, Operation[]>();
   const sorted = history.operations.toSorted((a, b) => a.startMs - b.startMs);
   return sorted.filter((operation) => {
     if (operation.kind === 'try-old-password' || operation.kind === 'try-ended-session') return false;
-    const device = 'device' in operation ? operation.device : undefined;
-    const needed = partsNeeded(operation, writes, timeline, [...(written.get(device ?? '') ?? [])]);
+    const own = 'device' in operation ? (written.get(operation.device) ?? []) : [];
+    const elsewhere = own.filter(({ region, startMs, endMs }) => region !== operation.region && !isCarried({ startMs, endMs }, [region, operation.region], operation.startMs, timeline));
+    const needed = partsNeeded(operation, writes, timeline, elsewhere.map(({ region }) => region));
     const isWrite = operation.kind === 'edit-profile' || operation.kind === 'sign-out' || operation.kind === 'sign-out-all';
-    if (device !== undefined && isWrite && operation.outcome === 'ok') written.set(device, (written.get(device) ?? new Set()).add(operation.region));
+    if (isWrite && operation.outcome === 'ok') written.set(operation.device, [...own, operation]);
     return timeline.of(needed, operation.startMs - RECOVERED_MS, operation.endMs).length === 0;
   });
 }
@@ -62,7 +63,8 @@ export function untouchedFigures(history: History): UntouchedFigures[] {
   // Money of another region's users is asked for there first, which takes longer while the cut is not known.
   const comparable = answered.filter(({ kind, region, home }) => region === home || (kind !== 'transfer' && kind !== 'read-wallet'));
   return [...Map.groupBy(comparable, ({ kind }) => kind)].flatMap(([kind, operations]) => {
-    const of = (phase: Phase): number[] => operations.filter(({ startMs }) => phaseAt(history, startMs) === phase).map(({ startMs, endMs }) => endMs - startMs);
+    const warm = operations.filter(({ startMs }) => startMs - history.fromMs >= WARM_MS);
+    const of = (phase: Phase): number[] => warm.filter(({ startMs }) => phaseAt(history, startMs) === phase).map(({ startMs, endMs }) => endMs - startMs);
     const [control, faults] = [of('control'), of('faults')];
     if (control.length === 0 || faults.length === 0) return [];
     const figures = (ms: number[]) => ({ calls: ms.length, p99Ms: quantile(ms, 0.99) });
