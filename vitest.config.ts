@@ -19,8 +19,6 @@ export default defineConfig({
       { ...common, test: { name: 'regions', include: ['test/regions/*.spec.ts'], ...onRegions, testTimeout: 120_000 } },
       // `npm run test:faults`: what takes minutes. Not part of `npm test`.
       { ...common, test: { name: 'faults', include: ['test/faults/*.spec.ts'], ...onRegions, testTimeout: 300_000 } },
-      // `npm run test:drills`: the named drills, and a random one of a minute.
-      { ...common, test: { name: 'drills', include: ['test/drills/*.spec.ts'], ...onRegions, retry: 0, testTimeout: 120_000 } },
       // `npm run test:money`: random schedules of money and faults, for five minutes.
       { ...common, test: { name: 'money', include: ['test/money/*.spec.ts'], ...onRegions, retry: 0 } },
     ],

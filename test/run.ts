@@ -7,7 +7,7 @@ import { ensureInstalled } from '../apps/local/install.js';
 /**
  * `npm test`: installs what is missing, runs every spec (lint and tidy among them) and ends with one line that tells the
  * true numbers. Arguments go to vitest, so `npm test -- --project unit` runs a part; the projects that take long (`faults`,
- * `drills`, `money`) run only where they are named (`npm run test:faults`).
+ * `money`) run only where they are named (`npm run test:faults`).
  */
 async function main(): Promise<number> {
   await ensureInstalled((line) => process.stdout.write(`${line}\n`));
