@@ -63,7 +63,7 @@ describe('while the payer\'s home is cut off', () => {
     expect((await money.wallet(west, ada, { consistency: spent.headers['homeward-consistency'] as string })).headers['homeward-read']).toBe('stale');
   });
 
-  it('the same order given at home too is settled there, and is that one transfer', async () => {
+  it('faults 38: the same order given at home too is settled there, and is that one transfer', async () => {
     const key = randomUUID();
     const queued = await money.order(west, ada, grace.id, 200, { key });
     const settled = await money.order(east, ada, grace.identifier, 200, { key });
@@ -80,7 +80,7 @@ describe('while the payer\'s home is cut off', () => {
     expected.push({ payer: ada, id: queued.body.id, members: { status: 'failed', reason: 'idempotency-key-reused' }, told: ['transfer-failed'] });
   });
 
-  it('requests of one payer wait in their order, and each is paid with what the earlier ones left', async () => {
+  it('faults 35: requests of one payer wait in their order, and each is paid with what the earlier ones left', async () => {
     for (const [amount, members, told] of [[60, { status: 'settled' }, ['transfer-settled']], [60, { status: 'failed', reason: 'insufficient-funds' }, ['transfer-failed']], [40, { status: 'settled' }, ['transfer-settled']]] as const) {
       const answer = await money.order(west, poor, alan.id, amount);
       expect(answer.status).toBe(202);

@@ -1,1 +1,2 @@
+export { DUMMY_HASH } from './parameters.js';
 export { HashQueue, type HashOptions } from './hash-queue.js';

@@ -48,6 +48,7 @@ export class PeerReader {
   private generations = 0;
   private joined = false;
   private answeredAt: number | undefined;
+  private serverName: string;
   private joinSilenceMs = SILENCE_MS;
   private pauseMs = FIRST_PAUSE_MS;
 
@@ -58,6 +59,7 @@ export class PeerReader {
     private readonly logger: Logger,
   ) {
     this.id = `peer-reader-${options.peer}`;
+    this.serverName = options.peer;
   }
 
   run(): void {
@@ -69,6 +71,13 @@ export class PeerReader {
     this.generation?.stop();
     this.pause.wake();
     await this.loop;
+  }
+
+  /** Reads from now on only a broker whose certificate carries this name, which tells the peer's incarnation. */
+  expect(serverName: string): void {
+    if (serverName === this.serverName) return;
+    this.serverName = serverName;
+    this.generation?.discard();
   }
 
   status(): PeerReaderStatus {
@@ -141,9 +150,9 @@ export class PeerReader {
   }
 
   private async readTls(): Promise<BrokerTls | undefined> {
-    const { tls, peer } = this.options;
+    const { tls } = this.options;
     if (tls === undefined) return undefined;
     const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map((file) => readFile(file, 'utf8')));
-    return { ca: ca!, cert: cert!, key: key!, servername: peer };
+    return { ca: ca!, cert: cert!, key: key!, servername: this.serverName };
   }
 }

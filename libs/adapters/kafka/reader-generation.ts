@@ -106,6 +106,11 @@ export class ReaderGeneration {
     this.end?.('stopped');
   }
 
+  /** Ends without a word to the broker, which is no longer the one to read. */
+  discard(): void {
+    this.end?.('failed');
+  }
+
   /** Where to go on in a partition from the next fetch on. */
   seek(topic: string, partition: number, offset: number): void {
     try {

@@ -82,6 +82,11 @@ export class StreamApplier {
     for (const { lane } of this.of(writer)) await lane.load();
   }
 
+  /** Reads all positions of a writer's streams again, since something else moved them. */
+  async reload(writer: string): Promise<void> {
+    for (const { lane } of this.of(writer)) await lane.forget();
+  }
+
   /** The Kafka offset to go on from; undefined when none is known, which means from the beginning. */
   nextOffset(writer: string, stream: StreamName, partition: number): number | undefined {
     const offset = this.places.get(`${writer}/${stream}/${partition}`)?.lane.offset ?? -1;

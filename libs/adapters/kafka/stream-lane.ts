@@ -75,8 +75,17 @@ export class StreamLane {
   moveTo(number: number): Promise<void> {
     return this.inTurn(async () => {
       await this.load();
-      if (number > this.last) await this.commit(number, undefined, async () => undefined);
+      if (number <= this.last) return;
+      // Whatever happens, the table knows the position.
+      this.loaded = false;
+      await this.commit(number, undefined, async () => undefined);
+      this.loaded = true;
     });
+  }
+
+  /** The position was moved behind this process's back: it is read again. */
+  forget(): Promise<void> {
+    return this.inTurn(async () => void (this.loaded = false)).then(() => this.load());
   }
 
   /** Resolves when what was under way is done. */

@@ -5,6 +5,7 @@ export { knownFrom, knownParts } from './known-transfers.js';
 export { type Credit, type Decision, type FailureReason, digestOfKey, transferId } from './order.js';
 export { type AskedTransfer, OrderTransfer, type Payer, type Taken } from './order-transfer.js';
 export { ReadTransfers, type TransfersAnswer, type TransfersQuestion } from './read-transfers.js';
+export { repostDebits } from './repost-debits.js';
 export { tellOverdue } from './tell-overdue.js';
-export { type KnownTransfers, type Rules, TransferBook } from './transfer-book.js';
+export { type KnownTransfers, type LostDebit, type Rules, TransferBook } from './transfer-book.js';
 export { type TransferFacts, type TransferView, mergeFacts, viewOf } from './transfer-view.js';

@@ -2,3 +2,4 @@ export { CONSISTENCY_KINDS, type ConsistencyKind, ConsistencyTokens, type Consis
 export { type MacKey, MacKeyring, type MacPurpose } from './mac-keyring.js';
 export { SessionIds, type SessionToken } from './session-ids.js';
 export { bytesToUuid, hashedId, isUuid, newId, uuidToBytes } from './uuid.js';
+export { FIRST_INCARNATION, incarnationIn, numbersBelow, serverNameOf } from './incarnation.js';
