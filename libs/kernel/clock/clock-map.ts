@@ -14,7 +14,7 @@ export interface HeartbeatSample {
 
 /**
  * What is known here about one peer's clocks, learnt from heartbeats over HTTP alone, because only a question with its answer bounds the time on the
- * way. Wall clocks are never trusted for decisions: deadlines and ages use monotonic clocks; `skewMs` is for reporting.
+ * way. Wall clocks are never trusted for decisions: deadlines and ages use monotonic clocks; `skewMs` and `peerWallAt` are for reporting.
  */
 export class ClockMap {
   #samples: HeartbeatSample[] = [];
@@ -52,6 +52,12 @@ export class ClockMap {
     if (best === undefined || best.peerBoot !== peerBoot) return undefined;
     const peerNowMs = best.peerMonoMs + (localNowMonoMs - middleOf(best));
     return Math.max(0, peerNowMs - peerMonoMs);
+  }
+
+  /** What the peer's wall clock shows at a moment of ours, if it has gone on evenly since the last answer; our own wall clock, which may have jumped, is not asked. */
+  peerWallAt(localMonoMs: number): number | undefined {
+    const newest = this.#samples.at(-1);
+    return newest === undefined ? undefined : newest.peerWallMs + (localMonoMs - middleOf(newest));
   }
 
   /** How far the peer's wall clock is ahead of ours, in ms, by the last answer at the middle of its round trip; undefined before the first. */

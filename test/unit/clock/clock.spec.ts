@@ -44,7 +44,7 @@ describe('what is known of a peer’s clocks', () => {
 
   it('is nothing before the first heartbeat', () => {
     const map = new ClockMap();
-    expect([map.peerMonoAt(1), map.ageOf('a', 1, 1), map.skewMs(), map.peerBoot, map.roundTripMs()]).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    expect([map.peerMonoAt(1), map.ageOf('a', 1, 1), map.skewMs(), map.peerWallAt(1), map.peerBoot, map.roundTripMs()]).toEqual([undefined, undefined, undefined, undefined, undefined, undefined]);
   });
 
   it('gives a deadline clock that is never ahead of the peer’s, and ages within half the round trip', () => {
@@ -98,5 +98,12 @@ describe('what is known of a peer’s clocks', () => {
     map.record(sample({ sentAtMonoMs: 0, receivedAtMonoMs: 40, receivedAtWallMs: 1_000_040, peerWallMs: 997_020 }));
     expect(map.skewMs()).toBe(-3000);
     expect(map.roundTripMs()).toBe(40);
+  });
+
+  it('tells what the peer’s wall clock shows from the time that has passed, whatever our own wall clock shows', () => {
+    const map = new ClockMap();
+    map.record(sample({ sentAtMonoMs: 0, receivedAtMonoMs: 40, receivedAtWallMs: -1, peerWallMs: 997_020 }));
+    expect(map.peerWallAt(20)).toBe(997_020);
+    expect(map.peerWallAt(3_020)).toBe(1_000_020);
   });
 });
