@@ -5,3 +5,4 @@ export { WrongRegionError } from './schema.js';
 export { KEEP_ANSWER, REPLACE_EXPIRED, findAnswer, forgetOldAnswers, requestDigest, type KeptAnswer } from './idempotency.js';
 export { schemaVersion } from './migrations/index.js';
 export { type Part, insertion, readParts, writeParts } from './parts.js';
+export { base64UrlText, isoText } from './texts.js';

@@ -1,4 +1,4 @@
-export type { Account, AccountView } from './account.js';
+export { ACCOUNT_COLUMNS, type Account, type AccountView } from './account.js';
 export { AccountEffect } from './account-effect.js';
 export { answerSecondRead, type SecondReadAnswer } from './answer-second-read.js';
 export { CreateAccount, type Registered, type Registration } from './create-account.js';
