@@ -1,1 +1,1 @@
-export { HashQueue, type HashOptions } from './hash-queue.js';
+export { HashQueue } from './hash-queue.js';

@@ -31,7 +31,7 @@ export interface Source {
 const NOT_COMPARED = new Set(['heartbeat', 'stream_applied']);
 export const COMPARED_PUBLISHED: readonly string[] = PUBLISHED_TABLES.filter((table) => !NOT_COMPARED.has(table));
 /** What Kafka carries: accounts by home, and epochs against the password rows of the home. */
-export const CARRIED = ['account', 'credential_epoch'] as const;
+const CARRIED = ['account', 'credential_epoch'] as const;
 type Carried = (typeof CARRIED)[number];
 
 /** In the order in which they are compared and repaired. */

@@ -28,15 +28,10 @@ export class ClockMap {
     if (this.#samples.length > keptSamples) this.#samples.shift();
   }
 
-  /** The boot of the peer that answered last. */
-  get peerBoot(): string | undefined {
-    return this.#samples.at(-1)?.peerBoot;
-  }
-
   /**
    * The least that the peer's monotonic clock can show at a moment of ours: the last heartbeat plus what elapsed since it came. A deadline on the
    * receiver's clock made from it is never later than meant, so what was refused here doesn't happen there afterwards (design.md, rule 5).
-   * Undefined before the first answer. Send `peerBoot` with it: the number means nothing to another boot.
+   * Undefined before the first answer. Send the peer's boot with it: the number means nothing to another boot.
    */
   peerMonoAt(localMonoMs: number): number | undefined {
     const newest = this.#samples.at(-1);
@@ -65,12 +60,6 @@ export class ClockMap {
     const newest = this.#samples.at(-1);
     if (newest === undefined) return undefined;
     return newest.peerWallMs - (newest.receivedAtWallMs - roundTripOf(newest) / 2);
-  }
-
-  /** The round trip of the last answer in ms; undefined before the first. */
-  roundTripMs(): number | undefined {
-    const newest = this.#samples.at(-1);
-    return newest === undefined ? undefined : roundTripOf(newest);
   }
 
   #quickest(): HeartbeatSample | undefined {
