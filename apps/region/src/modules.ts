@@ -56,11 +56,11 @@ import { WalletController } from './inbound/public/wallet.controller.js';
 import type { Region } from './region.js';
 
 @Module({})
-export class PublicModule {}
+class PublicModule {}
 @Module({})
-export class OpsModule {}
+class OpsModule {}
 @Module({})
-export class PeerModule {}
+class PeerModule {}
 
 /** What was built by hand, given to Nest by class: the three listeners share the instances. */
 function provide(...instances: [Type, object][]): { provide: Type; useValue: object }[] {

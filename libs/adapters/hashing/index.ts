@@ -1,2 +1,2 @@
+export { HashQueue } from './hash-queue.js';
 export { DUMMY_HASH } from './parameters.js';
-export { HashQueue, type HashOptions } from './hash-queue.js';

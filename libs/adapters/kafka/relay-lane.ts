@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { DatabaseUnavailableError } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import type { StreamName } from '#kernel/wire';
 import type { KafkaPort } from './kafka-port.js';
 import type { OutboxRow, OutboxRows } from './outbox-rows.js';
-import { Pause } from './connection.js';
 import { topicOf } from './topics.js';
 
 /** Rows numbered in one transaction and sent at once (hot-paths: 500 to 1,000). */

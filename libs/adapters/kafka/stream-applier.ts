@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
-import { Pause } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
 import { GapPuller, type Pulled } from './gap-puller.js';
 import type { Incoming } from './plan-run.js';

@@ -35,8 +35,6 @@ export class ClaimError extends Error {
 export interface StatementError extends Error {
   readonly code: string;
   readonly severity: string;
-  readonly constraint?: string;
-  readonly detail?: string;
 }
 
 export function isStatementError(error: unknown): error is StatementError {

@@ -207,7 +207,7 @@ export class ReplicationWatch {
  * A worker connects once, at its beginning, so its age is how long it has been at it. In a stream it never waits in these
  * two events. @param patience factor for a link that is known to be slow, 1 or more
  */
-export function isStuck(worker: Pick<WorkerSeen, 'waitEvent' | 'workerAgeMs'>, patience: number): boolean {
+function isStuck(worker: Pick<WorkerSeen, 'waitEvent' | 'workerAgeMs'>, patience: number): boolean {
   const age = worker.workerAgeMs ?? 0;
   if (worker.waitEvent === 'LibpqwalreceiverConnect') return age > timings.workerConnectMs * patience;
   return worker.waitEvent === 'LibpqwalreceiverReceive' && age > timings.workerReceiveMs * patience;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database, Transaction } from '#adapters/postgres';
 import { newId } from '#kernel/ids';
 import { slotOf } from '#kernel/routing';
-import type { Account } from './account.js';
+import { ACCOUNT_COLUMNS, type Account } from './account.js';
 
 const INSERT = {
   name: 'keep-accounts',
@@ -12,8 +12,7 @@ const INSERT = {
 };
 const FIND = {
   name: 'find-accounts',
-  text: `SELECT id, identifier, normalization, slot, home, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt"
-         FROM account WHERE id = ANY($1)`,
+  text: `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE id = ANY($1)`,
 };
 const QUARANTINE = {
   name: 'quarantine-account',
