@@ -15,6 +15,7 @@ export async function prepareSchema(source: DataSource, own: { region: string })
     await lock.query('INSERT INTO this_region (name) VALUES ($1) ON CONFLICT DO NOTHING', [own.region]);
     const [row] = (await lock.query('SELECT name FROM this_region')) as { name: string }[];
     if (row?.name !== own.region) throw new WrongRegionError(own.region, row?.name ?? 'nobody');
+    await lock.query('SELECT guard_published_tables()');
   } finally {
     await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
     await lock.release();
