@@ -137,8 +137,7 @@ export class Database {
     const client = await this.checkOut();
     let committing = false;
     try {
-      await client.query('BEGIN');
-      if (limitMs !== limits.databaseStatementMs) await client.query(`SET LOCAL statement_timeout = ${Math.trunc(limitMs)}`);
+      await client.query(limitMs === limits.databaseStatementMs ? 'BEGIN' : `BEGIN; SET LOCAL statement_timeout = ${Math.trunc(limitMs)}`);
       const tx: Transaction = { query: async <R>(statement: Statement | string, values: unknown[] = []) => (await client.query(asConfig(statement, values, limitMs))).rows as R[] };
       const result = await fn(tx);
       committing = true;

@@ -33,6 +33,7 @@ export async function prepareSchema(source: DataSource, own: OwnDatabase): Promi
     if (known === undefined) await claimNew(own, incarnation);
     else if (known.name !== own.region) throw new WrongRegionError(own.region, known.name);
     else if (known.incarnation !== incarnation) throw new WrongIncarnationError(incarnation, known.incarnation);
+    await lock.query('SELECT guard_published_tables()');
     const [{ identity }] = (await lock.query('SELECT identity FROM this_region')) as [{ identity: string }];
     return identity;
   } finally {

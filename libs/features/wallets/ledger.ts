@@ -43,7 +43,7 @@ interface Balance {
 const POSTING = ['region text', 'slot smallint', 'entry uuid', 'leg text', 'book text', 'account uuid', 'amount bigint', 'created_at timestamptz'];
 const BALANCE = ['region text', 'slot smallint', 'account uuid', 'amount bigint', 'version bigint', 'changed_at timestamptz'];
 const UPDATE = `UPDATE balance SET amount = given.amount, version = given.version, changed_at = $5
-  FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS given (account, amount, version) WHERE balance.region = $1 AND balance.account = given.account`;
+  FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS given (account, amount, version) WHERE balance.region = $1 AND balance.account = given.account AND balance.account = ANY ($2::uuid[])`;
 
 /**
  * The ledger of one transaction, in memory: balances as they were locked, and what is posted to them. Pure; `openLedger`
