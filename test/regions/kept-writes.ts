@@ -32,11 +32,17 @@ export function itKeepsWhatWasAcknowledged(world: World, traffic: Traffic): void
 
   it('after all of it each acknowledged edit shows in both regions, under the same ETag', () => mustShowEdits(world, traffic));
 
-  it('after all of it ended sessions work nowhere', async () => {
+  it('after all of it sessions that were signed out, or that a new password ended, work nowhere', async () => {
+    const mustHaveEnded = async (token: string): Promise<void> => {
+      for (const region of world.regions) await eventually(async () => mustBeProblem(await world.check(region, token), 401, 'session-invalid'), 2_000);
+    };
     for (const { token, door, fate } of traffic.endings) {
       if (fate !== 'acknowledged') expect((await world.api(door, 'DELETE', '/v1/sessions/current', { token })).status).toBe(204);
-      for (const region of world.regions) await eventually(async () => mustBeProblem(await world.check(region, token), 401, 'session-invalid'), 2_000);
+      await mustHaveEnded(token);
     }
+    const ended = traffic.changed.flatMap(({ endedSessions }) => endedSessions);
+    expect(ended.length).toBeGreaterThan(3);
+    for (const token of ended) await mustHaveEnded(token);
   });
 
   it('after all of it old passwords work nowhere, one works everywhere, and none was changed twice', () => mustHaveOnePassword(world, traffic));

@@ -89,7 +89,7 @@ describe('the ops API', () => {
 
 describe('readiness', () => {
   it('stays 200 without Kafka, Redis and peers, which are shown as degraded', async () => {
-    expect((await health('east', 'ready')).body.details).toMatchObject({ postgres: { status: 'up' }, redis: { status: 'up' }, kafka: { status: 'up' }, 'peer-west': { status: 'up' } });
+    await eventually(async () => expect((await health('east', 'ready')).body.details).toMatchObject({ postgres: { status: 'up' }, redis: { status: 'up' }, kafka: { status: 'up' }, 'peer-west': { status: 'up' } }));
     await during([world.part('east', 'redis', { state: 'down' }), world.part('east', 'kafka', { state: 'down', signal: 'SIGKILL' }), world.cut('refuse')], ['redis', 'kafka'], () => eventually(async () => {
       const answer = await health('east', 'ready');
       expect(answer.status).toBe(200);
