@@ -19,6 +19,8 @@ export class FaultDriver {
   /** Where one fault can't be made or ended, no other begins, and those in force end. */
   private readonly over = new AbortController();
   private readonly catchingUp = new Set<CatchUp>();
+  /** Faults that went while others were in force: whether what they made fail works again is seen when the last one has gone. */
+  private readonly gone: AppliedFault[] = [];
 
   constructor(
     private readonly world: World,
@@ -61,8 +63,10 @@ export class FaultDriver {
     this.say(`${describeFault(fault)}: over${endMs - healMs > 1_000 ? `, ${((endMs - healMs) / 1_000).toFixed(1)} s after it was asked to be` : ''}`);
     const gone: AppliedFault = { fault, startMs, inForceMs, healMs, endMs };
     const index = this.applied.push(gone) - 1;
-    const alone = this.active === 0;
-    const [caughtUpMs] = await Promise.all([alone ? this.untilCaughtUp() : undefined, alone ? this.prober.run(gone, this.applied, () => this.active === 0) : undefined]);
+    this.gone.push(gone);
+    if (this.active > 0) return;
+    const probed = this.gone.splice(0).map((each) => this.prober.run(each, this.applied, () => this.active === 0));
+    const [caughtUpMs] = await Promise.all([this.untilCaughtUp(), ...probed]);
     if (caughtUpMs !== undefined) this.applied[index] = { ...gone, caughtUpMs };
   }
 

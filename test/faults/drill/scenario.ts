@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { repositoryRoot } from '../../../apps/local/layout.js';
+import { WARM_MS } from './bounds.js';
 
 const FOLDER = 'test/faults/scenarios';
 const LONGEST_S = 3_600;
@@ -40,7 +41,8 @@ const scenario = z
       untouchedLatency: z.boolean(),
     }),
   })
-  .superRefine(({ regions, faults }, context) => {
+  .superRefine(({ regions, faults, controlS, promises }, context) => {
+    if (promises.untouchedLatency && controlS * 1_000 <= WARM_MS) context.addIssue({ code: 'custom', path: ['controlS'], message: 'is over before latency can be compared with it' });
     faults.forEach((one, index) => {
       const named = 'between' in one ? one.between : [one.region];
       const wrong = named.filter((name) => !regions.includes(name));

@@ -27,7 +27,10 @@ describe('what an operation needs', () => {
   it('is the origin of a session, and where its client wrote', () => {
     expect(needs(operation('check', 30_000, { ...LAPTOP }))).toEqual(expect.arrayContaining([LINK, 'west/redis']));
     expect(needs(operation('check', 30_000, { ...PHONE }))).not.toContain(LINK);
-    expect(needs(operation('check', 30_000, { ...PHONE }), registered, ['west'])).toContain(LINK);
+    for (const kind of ['check', 'edit-profile', 'transfer', 'read-wallet', 'change-password'] as const) {
+      expect(needs(operation(kind, 30_000, { ...PHONE } as never)), kind).not.toContain(LINK);
+      expect(needs(operation(kind, 30_000, { ...PHONE } as never), registered, ['west']), kind).toContain(LINK);
+    }
   });
 
   it('is never Kafka, and for a sign-out no Redis', () => {

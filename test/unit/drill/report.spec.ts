@@ -21,6 +21,15 @@ describe('a report', () => {
     expect(report.rpo).toEqual({ acknowledged: 9, missing: 0 });
   });
 
+  it('tells how long what no fault touched took, beside the control phase', () => {
+    const report = reportOf(soundDrill());
+    expect(report.untouched).toContainEqual({ kind: 'check', control: { calls: 120, p99Ms: 10 }, faults: { calls: 121, p99Ms: 10 }, enough: true });
+    expect(tableOf(report)).toMatch(/^check +120 10 ms +121 10 ms$/m);
+    const few = soundDrill();
+    few.history.operations.splice(-30);
+    expect(tableOf(reportOf(few))).toMatch(/^check +120 10 ms +91 10 ms +too few to judge$/m);
+  });
+
   it('is no success where a promise broke, and shows people which and why', () => {
     const seen = soundDrill();
     seen.final.accounts = { ...seen.final.accounts, west: { ana: ['id-ana'] } };
@@ -36,6 +45,8 @@ describe('a report', () => {
     const money = seen.final.money;
     seen.final.money = { ...money, transfers: money.transfers.map((one) => (one.transfer === 't-2' ? { ...one, settledAt: '2026-11-21T12:00:47Z' } : one)) };
     expect(reportOf(seen).transfers).toEqual({ queued: 1, late: 1, latestMs: 7_000 });
+    seen.final.money = { ...money, transfers: money.transfers.map((one) => (one.transfer === 't-2' ? { ...one, settledAt: '2026-11-21T12:00:39Z' } : one)) };
+    expect(reportOf(seen).transfers, 'settled during the cut: it was given at home too').toEqual({ queued: 1, late: 0, latestMs: 0 });
   });
 
   it('has a picture with every fault and every call, well-formed whatever the names are', () => {

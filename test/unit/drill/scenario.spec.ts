@@ -19,6 +19,7 @@ describe('scenario files', () => {
     ['a region that the scenario has not', { faults: [{ fault: 'kill', region: 'south', part: 'api', atS: 0, forS: 1 }] }, /faults\.0: names south/],
     ['a direction that is none', { faults: [{ ...cut, direction: 'east-to-north' }] }, /direction/],
     ['a fault that comes again before it has gone', { faults: [{ ...cut, repeat: { times: 2, everyS: 2 } }] }, /repeat/],
+    ['a control phase that is too short for its promise', { controlS: 30, promises: { caughtUpWithinS: 1, untouchedLatency: true } }, /controlS: is over/],
     ['a member that is not known', { speed: 1 }, /speed/],
     ['a kind of cut that is none', { faults: [{ ...cut, mode: 'softly' }] }, /mode/],
   ])('are refused with %s', (_, change, why) => {

@@ -33,6 +33,44 @@ export const LAPTOP = { session: 'laptop', origin: 'west', device: 'ana.laptop' 
 export const REFUSED = { outcome: 'refused', status: 503, problem: 'home-unavailable' } as const;
 export const INVALID = { outcome: 'refused', status: 401, problem: 'session-invalid' } as const;
 
+/** Ben's phone, at home in the west. */
+export const BENS = { ...BEN, session: 'ben', origin: 'west', device: 'ben.phone' };
+
+export function add(...operations: Operation[]): (seen: Seen) => void {
+  return ({ history }) => void history.operations.push(...operations);
+}
+
+/** Replaces what the operation that fits says. */
+export function change(kind: Operation['kind'], startMs: number, told: object): (seen: Seen) => void {
+  return ({ history }) => {
+    const index = history.operations.findIndex((one) => one.kind === kind && one.startMs === startMs);
+    history.operations[index] = { ...history.operations[index]!, ...told } as Operation;
+  };
+}
+
+/**
+ * One more order of Ana's, of nothing, so that no wallet tells how it ended: only the transfer itself does.
+ * @param told how it was answered, in the west during the cut
+ * @param east how it ended there, and `west` there where that is something else
+ */
+export function transferred(told: object, east: string, west: string = east): (seen: Seen) => void {
+  return ({ history, final }) => {
+    history.operations.push(operation('transfer', 30_450, { ...LAPTOP, region: 'west', key: 'o-9', payee: 'ben', amount: 0, transfer: 't-9', ...told }));
+    const ends = [['east', east], ['west', west]] as const;
+    const notices = (region: string) => [{ account: 'id-ana', region, kind: `transfer-${west}`, subject: 't-9' }, ...(west === 'settled' ? [{ account: 'id-ben', region, kind: 'transfer-received', subject: 't-9' }] : [])];
+    final.money = {
+      ...final.money,
+      transfers: [...final.money.transfers, ...ends.map(([region, status]) => ({ transfer: 't-9', order: 'o-9', region, payer: 'id-ana', payee: 'id-ben', amount: 0, status }))],
+      notifications: [...final.money.notifications, ...ends.flatMap(([region]) => notices(region))],
+    };
+  };
+}
+
+/** What Ana's profile shows at the end, in every region. */
+export function profiles(fields: Record<string, string>): (seen: Seen) => void {
+  return ({ final }) => void (final.profiles = final.profiles.map((one) => (one.user === 'ana' ? { ...one, fields } : one)));
+}
+
 /** A drill with a cut in which every promise was kept, and every check has something to look at. */
 export function soundDrill(): Seen {
   const operations: Operation[] = [
@@ -55,22 +93,22 @@ export function soundDrill(): Seen {
     operation('transfer', 30_500, { ...PHONE, region: 'west', ...REFUSED, problem: 'session-origin-unavailable', key: 'o-3', payee: 'cy', amount: 10 }),
     operation('change-password', 31_000, { ...PHONE, key: 'c-ana', current: 'p1', next: 'p2' }),
     operation('try-old-password', 32_000, { region: 'west', password: 'p1', account: 'id-ana', session: 'late', assurance: 'local' }),
-    operation('change-password', 32_500, { ...REFUSED, ...BEN, session: 'ben', origin: 'west', device: 'ben.phone', key: 'c-ben', current: 'b1', next: 'b2' }),
+    operation('change-password', 32_500, { ...REFUSED, ...BENS, key: 'c-ben', current: 'b1', next: 'b2' }),
     operation('sign-out', 33_000, { ...PHONE }),
     operation('try-ended-session', 33_100, { ...PHONE, ...INVALID }),
     // After it: what ended is over everywhere.
     operation('try-old-password', 52_000, { region: 'west', password: 'p1', outcome: 'refused', status: 401, problem: 'invalid-credentials' }),
     operation('sign-in', 60_000, { region: 'west', password: 'p2', account: 'id-ana', session: 'new', assurance: 'full' }),
-    operation('check', 61_000, { ...BEN, session: 'ben', origin: 'west', device: 'ben.phone', region: 'east' }),
+    operation('check', 61_000, { ...BENS, region: 'east' }),
     ...checksOfBen(10_000), ...checksOfBen(25_000),
   ];
-  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], beganAt: '2026-11-21T12:00:00.000Z', fromMs: 0, toMs: 70_000 };
+  const history = { regions: ['east', 'west'], operations, faults: [{ ...CUT, caughtUpMs: 800 }], beganAt: '2026-11-21T12:00:00.000Z', fromMs: -20_000, toMs: 70_000 };
   return { history, final: soundFinal() };
 }
 
 /** Enough quick checks in the west of a session made there to judge a latency. */
 function checksOfBen(fromMs: number): Operation[] {
-  return Array.from({ length: 120 }, (_, index) => operation('check', fromMs + index * 20, { ...BEN, region: 'west', session: 'ben', origin: 'west', device: 'ben.phone' }));
+  return Array.from({ length: 120 }, (_, index) => operation('check', fromMs + index * 20, { ...BENS, region: 'west' }));
 }
 
 function soundFinal(): Final {

@@ -13,6 +13,7 @@ import { endedSessions, livingSessions } from './sessions.js';
 import { untouchedLatency, untouchedSucceed } from './untouched.js';
 import type { Check, Verdict } from './verdict.js';
 
+export { type UntouchedFigures, untouchedFigures } from './untouched.js';
 export type { Verdict } from './verdict.js';
 
 const CHECKS: readonly Check[] = [

@@ -1,23 +1,26 @@
-import { LATENCY_LEAST_CALLS, LATENCY_RATIO, LATENCY_SLACK_MS, RECOVERED_MS } from '../bounds.js';
-import { type Operation, phaseAt } from '../history.js';
-import { partsNeeded } from '../needs.js';
+import { LATENCY_LEAST_CALLS, LATENCY_RATIO, LATENCY_SLACK_MS, RECOVERED_MS, WARM_MS } from '../bounds.js';
+import { type History, type Kind, type Operation, type Phase, phaseAt } from '../history.js';
+import { Model } from '../model.js';
+import { isCarried, partsNeeded } from '../needs.js';
 import { quantile } from '../quantile.js';
+import { Timeline } from '../timeline.js';
 import { type Check, type Evidence, Findings, at } from './verdict.js';
 
 /** Of a user's own making, and no sign of trouble. */
 const USUAL = new Set(['insufficient-funds']);
 
 /** Operations that needed nothing that was at fault, or had just been; what is expected to be refused is not among them. */
-export function untouched({ history, model, timeline }: Evidence): Operation[] {
+function untouched({ history, model, timeline }: Pick<Evidence, 'history' | 'model' | 'timeline'>): Operation[] {
   const writes = model.credentialWrites();
-  const written = new Map<string, Set<string>>();
+  const written = new Map<string, Operation[]>();
   const sorted = history.operations.toSorted((a, b) => a.startMs - b.startMs);
   return sorted.filter((operation) => {
     if (operation.kind === 'try-old-password' || operation.kind === 'try-ended-session') return false;
-    const device = 'device' in operation ? operation.device : undefined;
-    const needed = partsNeeded(operation, writes, timeline, [...(written.get(device ?? '') ?? [])]);
+    const own = 'device' in operation ? (written.get(operation.device) ?? []) : [];
+    const elsewhere = own.filter(({ region, startMs, endMs }) => region !== operation.region && !isCarried({ startMs, endMs }, [region, operation.region], operation.startMs, timeline));
+    const needed = partsNeeded(operation, writes, timeline, elsewhere.map(({ region }) => region));
     const isWrite = operation.kind === 'edit-profile' || operation.kind === 'sign-out' || operation.kind === 'sign-out-all';
-    if (device !== undefined && isWrite && operation.outcome === 'ok') written.set(device, (written.get(device) ?? new Set()).add(operation.region));
+    if (isWrite && operation.outcome === 'ok') written.set(operation.device, [...own, operation]);
     return timeline.of(needed, operation.startMs - RECOVERED_MS, operation.endMs).length === 0;
   });
 }
@@ -45,18 +48,35 @@ function mayBeOver({ history }: Evidence, operation: Operation): boolean {
   return ends || (memoryLost && operation.problem === 'session-invalid');
 }
 
+/** How long one kind of operation took where nothing that it needs was at fault. */
+export interface UntouchedFigures {
+  readonly kind: Kind;
+  readonly control: { readonly calls: number; readonly p99Ms: number };
+  readonly faults: { readonly calls: number; readonly p99Ms: number };
+  /** Whether there were enough calls of it to be judged by. */
+  readonly enough: boolean;
+}
+
+/** The latency of what was answered well and untouched, of each kind that was asked in both phases. */
+export function untouchedFigures(history: History): UntouchedFigures[] {
+  const answered = untouched({ history, model: new Model(history), timeline: new Timeline(history.faults) }).filter(({ outcome }) => outcome === 'ok');
+  // Money of another region's users is asked for there first, which takes longer while the cut is not known.
+  const comparable = answered.filter(({ kind, region, home }) => region === home || (kind !== 'transfer' && kind !== 'read-wallet'));
+  return [...Map.groupBy(comparable, ({ kind }) => kind)].flatMap(([kind, operations]) => {
+    const warm = operations.filter(({ startMs }) => startMs - history.fromMs >= WARM_MS);
+    const of = (phase: Phase): number[] => warm.filter(({ startMs }) => phaseAt(history, startMs) === phase).map(({ startMs, endMs }) => endMs - startMs);
+    const [control, faults] = [of('control'), of('faults')];
+    if (control.length === 0 || faults.length === 0) return [];
+    const figures = (ms: number[]) => ({ calls: ms.length, p99Ms: quantile(ms, 0.99) });
+    return [{ kind, control: figures(control), faults: figures(faults), enough: Math.min(control.length, faults.length) >= LATENCY_LEAST_CALLS }];
+  });
+}
+
 /** I6, latency: told always, judged where the scenario asks for it. */
 export const untouchedLatency: Check = (evidence) => {
   const findings = new Findings();
-  const answered = untouched(evidence).filter(({ outcome }) => outcome === 'ok');
-  // Money of another region's users is asked for there first, which takes longer while the cut is not known.
-  const comparable = answered.filter(({ kind, region, home }) => region === home || (kind !== 'transfer' && kind !== 'read-wallet'));
-  const byKind = Map.groupBy(comparable, ({ kind }) => kind);
-  for (const [kind, operations] of byKind) {
-    const of = (phase: string): number[] => operations.filter(({ startMs }) => phaseAt(evidence.history, startMs) === phase).map(({ startMs, endMs }) => endMs - startMs);
-    const [control, faults] = [of('control'), of('faults')];
-    if (!evidence.promises.untouchedLatency || Math.min(control.length, faults.length) < LATENCY_LEAST_CALLS) continue;
-    const [before, during] = [quantile(control, 0.99), quantile(faults, 0.99)];
+  for (const { kind, control: { p99Ms: before }, faults: { p99Ms: during }, enough } of untouchedFigures(evidence.history)) {
+    if (!evidence.promises.untouchedLatency || !enough) continue;
     const allowed = Math.max(before * LATENCY_RATIO, before + LATENCY_SLACK_MS);
     findings.look(during > allowed ? `p99 of ${kind} was ${during.toFixed(0)} ms during the faults, ${before.toFixed(0)} ms in the control phase` : undefined);
   }

@@ -1,4 +1,4 @@
-import type { Verdict } from '../checks/index.js';
+import { type UntouchedFigures, type Verdict, untouchedFigures } from '../checks/index.js';
 import { TRANSFER_SETTLES_MS } from '../bounds.js';
 import type { Final, FinalMoney } from '../final.js';
 import { type History, type Operation, ofKind } from '../history.js';
@@ -14,6 +14,8 @@ export interface Report {
   readonly held: boolean;
   readonly invariants: readonly Verdict[];
   readonly operations: readonly OperationFigures[];
+  /** The latency of what no fault touched, beside the control phase. */
+  readonly untouched: readonly UntouchedFigures[];
   readonly faults: readonly FaultFigures[];
   /** The longest of the times until an operation worked again; absent where nothing failed. */
   readonly rtoMs?: number;
@@ -38,7 +40,7 @@ export function makeReport(drill: { scenario: Scenario; seed: number; history: H
   const acknowledged: Operation[] = ofKind(history.operations, ...WRITES).filter(({ outcome }) => outcome === 'ok');
   return {
     scenario, seed, seconds: Math.round((history.toMs - history.fromMs) / 1_000), held: verdicts.every(({ broken }) => broken.length === 0), invariants: verdicts,
-    operations: operationFigures(history), faults, ...(again.length === 0 ? {} : { rtoMs: Math.max(...again) }),
+    operations: operationFigures(history), untouched: untouchedFigures(history), faults, ...(again.length === 0 ? {} : { rtoMs: Math.max(...again) }),
     rpo: { acknowledged: acknowledged.length, missing: verdicts.reduce((sum, { missing }) => sum + missing, 0) },
     sessionsRegenerated: history.operations.filter(({ problem }) => problem === 'session-origin-unavailable').length,
     transfers: lateTransfers(history, final.money),
@@ -46,14 +48,18 @@ export function makeReport(drill: { scenario: Scenario; seed: number; history: H
   };
 }
 
-/** An order that had to wait settles soon after the last fault before its settling; what takes longer is late. Wrong clocks make this wrong too. */
+/**
+ * An order that had to wait settles soon after the last fault before its settling; what takes longer is late. One that settled while a fault
+ * was in force did so because it was given at home too. Wrong clocks make this wrong too.
+ */
 function lateTransfers({ operations, faults, beganAt }: History, money: FinalMoney): { queued: number; late: number; latestMs: number } {
   const queued = ofKind(operations, 'transfer').filter(({ outcome, transferStatus }) => outcome === 'ok' && transferStatus === 'queued');
   const settledAt = new Map(money.transfers.flatMap(({ order, settledAt }) => (settledAt === undefined ? [] : [[order, Date.parse(settledAt) - Date.parse(beganAt)] as const])));
   const lateMs = queued.flatMap(({ key, endMs }) => {
     const settledMs = settledAt.get(key);
     if (settledMs === undefined) return [];
-    const possibleMs = Math.max(endMs, ...faults.filter((fault) => fault.startMs <= settledMs && fault.endMs <= settledMs).map((fault) => fault.endMs));
+    if (faults.some((fault) => fault.startMs <= settledMs && fault.endMs > settledMs)) return [0];
+    const possibleMs = Math.max(endMs, ...faults.filter((fault) => fault.endMs <= settledMs).map((fault) => fault.endMs));
     return [Math.max(0, settledMs - possibleMs)];
   });
   return { queued: queued.length, late: lateMs.filter((ms) => ms > TRANSFER_SETTLES_MS).length, latestMs: rounded(Math.max(0, ...lateMs)) };

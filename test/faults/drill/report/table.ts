@@ -6,10 +6,11 @@ const MOST_EVIDENCE = 8;
 
 /** A report for people. */
 export function tableOf(report: Report): string {
-  const { scenario, seed, seconds, invariants, operations, faults } = report;
+  const { scenario, seed, seconds, invariants, operations, untouched, faults } = report;
   const rows = operations.map(({ kind, phase, calls, successRate, p50Ms, p99Ms, refusals }) => [
     kind, phase, String(calls), `${(successRate * 100).toFixed(1)} %`, shown(p50Ms), shown(p99Ms), Object.entries(refusals).map(([name, count]) => `${count} ${name}`).join(', '),
   ]);
+  const beside = untouched.map(({ kind, control, faults: during, enough }) => [kind, `${control.calls} ${shown(control.p99Ms)}`, `${during.calls} ${shown(during.p99Ms)}`, enough ? '' : 'too few to judge']);
   const healed = faults.map(({ fault, startMs, endMs, caughtUpMs, worksAgainMs }) => [
     fault, `${(startMs / 1_000).toFixed(1)} s`, `${((endMs - startMs) / 1_000).toFixed(1)} s`, longest(worksAgainMs), caughtUpMs === undefined ? '' : `${Math.round(caughtUpMs)} ms`,
   ]);
@@ -17,6 +18,7 @@ export function tableOf(report: Report): string {
   return [
     `${scenario.name}, seed ${seed}, ${seconds} s: ${scenario.about}`, '',
     columns([['operation', 'phase', 'calls', 'success', 'p50', 'p99', 'refused'], ...rows]), '',
+    columns([['untouched', 'calls and p99 in control', 'calls and p99 during faults', ''], ...beside]), '',
     columns([['fault', 'at', 'for', 'works again', 'caught up'], ...healed]), '',
     columns([['', 'invariant', 'facts', 'promise'], ...verdicts]),
     ...invariants.flatMap(({ name, broken }) => evidenceOf(name, broken)), '',

@@ -4,6 +4,7 @@ import type { World } from '../../../regions/harness/world.js';
 import { type SessionFacts, digestOf } from '../history.js';
 import { type Asked, type Recorder, type Told, flatFields } from '../recorder.js';
 import type { Seeded } from '../seeded.js';
+import { linkBetween } from '../timeline.js';
 import type { HeldSession, Order, SyntheticUser } from './user.js';
 
 /** Wrong passwords of one user in one region: the service takes ten, and the final reads need some. */
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly world: World;
   readonly recorder: Recorder;
   readonly random: Seeded;
+  /** Links over which a session counts as out of reach though it is not: what a cut makes clients do is done before it too. */
+  readonly rehearsed: ReadonlySet<string>;
 }
 
 /** One of a user's devices: it does one thing after the other, in any region, and carries its newest consistency token. */
@@ -183,7 +186,11 @@ export class Device {
     const told = await work(this.session);
     if (told.problem === 'session-invalid') this.session = undefined;
     // Told to sign in again here, a client does.
-    if (told.problem === 'session-origin-unavailable') await this.signIn(region);
+    if (told.problem === 'session-origin-unavailable' || this.rehearses(region)) await this.signIn(region);
+  }
+
+  private rehearses(region: string): boolean {
+    return this.session !== undefined && this.session.origin !== region && this.around.rehearsed.has(linkBetween(region, this.session.origin));
   }
 
   private async record<K extends 'check' | 'read-profile' | 'edit-profile' | 'change-password' | 'sign-out' | 'sign-out-all' | 'try-ended-session' | 'read-wallet' | 'transfer'>(

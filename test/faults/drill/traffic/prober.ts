@@ -3,8 +3,8 @@ import type { Recorder } from '../recorder.js';
 import { recoveryFrom } from '../recovery.js';
 import type { Traffic } from './traffic.js';
 
-/** How often what had failed is tried again, and for how long. */
-const EVERY_MS = 150;
+/** How often what had failed is tried again, and for how long: often enough to see a second, seldom enough to be no load of its own. */
+const EVERY_MS = 250;
 const LONGEST_MS = 15_000;
 
 /** Asks again, as soon as a fault is over, for each kind of operation that it made fail: so the time until it works again is known. */
