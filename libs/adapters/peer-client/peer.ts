@@ -192,10 +192,13 @@ export class Peer {
     this.noteReachability();
     if (this.beatsUnderWay >= HEARTBEATS_AT_ONCE) return;
     this.beatsUnderWay += 1;
+    const { incarnation } = this;
     const sentAtMonoMs = this.clock.monoMs();
     const headers = { 'homeward-to': this.name, 'homeward-from': this.options.own };
     const outcome = await send<unknown>(this.beats.axios, { method: 'GET', path: '/peer/v1/heartbeat', headers }, HEARTBEAT_TIMEOUT_MS);
     this.beatsUnderWay -= 1;
+    // One that was asked before another incarnation was expected answers late.
+    if (incarnation !== this.incarnation) return;
     if (outcome.kind === 'answered' && outcome.status === 403 && isSuperseded(outcome.body)) this.events.superseded(this);
     if (outcome.kind !== 'answered' || outcome.status !== 200) return;
     const answer = readHeartbeatAnswer(outcome.body);

@@ -43,8 +43,10 @@ const FENCE = `INSERT INTO stream_applied AS known (region, writer, stream, part
  * effect here. Kept in the database, for all processes of the region.
  */
 export class Incarnations {
+  /** Whether what is kept of peers could be read. */
+  loaded = false;
   private known = new Map<string, Known>();
-  private adopting = new Set<string>();
+  private readonly adopting = new Set<string>();
   private readonly strangers = new Set<string>();
 
   constructor(private readonly parts: IncarnationParts) {}
@@ -54,13 +56,11 @@ export class Incarnations {
     return this.knownOf(peer).incarnation;
   }
 
-  /** The identity of a peer's database as it is known here. */
-  identityOf(peer: string): string | undefined {
-    return this.knownOf(peer).identity ?? undefined;
+  /** The identity of a peer's database in this incarnation, as it is known here; nothing is said of another incarnation. */
+  identityOf(peer: string, incarnation: number): string | undefined {
+    const known = this.knownOf(peer);
+    return known.incarnation === incarnation ? (known.identity ?? undefined) : undefined;
   }
-
-  /** Whether what is kept of peers could be read. */
-  loaded = false;
 
   /** Peers that answer with another database than theirs: they count as unreachable. */
   get unknownDatabases(): string[] {

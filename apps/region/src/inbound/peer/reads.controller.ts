@@ -33,7 +33,7 @@ export class PeerReadsController {
   heartbeat(@Req() request: FastifyRequest) {
     const heartbeat = this.beat.now();
     if (heartbeat === undefined) throw new UnavailableError('postgres');
-    const known = this.incarnations.identityOf(request.peer!);
+    const known = this.incarnations.identityOf(request.peer!, request.peerIncarnation!);
     return { ...heartbeat, serving: this.beat.serving, applied: this.applier.applied(request.peer!), ...(known === undefined ? {} : { known }) };
   }
 

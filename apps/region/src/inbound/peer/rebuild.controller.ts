@@ -21,10 +21,10 @@ export class PeerRebuildController {
 
   @Post('known')
   @HttpCode(200)
-  known(@Req() { peer }: FastifyRequest) {
+  known(@Req() { peer, peerIncarnation }: FastifyRequest) {
     if (this.claim.isNew) return { isNew: true };
     this.mustKnow();
-    return { isNew: false, identity: this.incarnations.identityOf(peer!), incarnation: this.incarnations.of(peer!) };
+    return { isNew: false, identity: this.incarnations.identityOf(peer!, peerIncarnation!), incarnation: this.incarnations.of(peer!) };
   }
 
   @Post('adopt')
