@@ -4,6 +4,7 @@ import 'reflect-metadata';
 import { X509Certificate as ReadCertificate, createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serverNameOf } from '#kernel/ids';
 
 import * as x509 from '@peculiar/x509';
 
@@ -28,25 +29,28 @@ type KeyPair = { privateKey: webcrypto.CryptoKey; publicKey: webcrypto.CryptoKey
 /**
  * Makes what is missing or about to expire of the deployment's certificates: its CA, and per region a certificate
  * whose name is the region's, for both ends of a connection. @param directory holds them, owner only
+ * @param regions by name, with their incarnations
  */
-export async function ensureCertificates(directory: string, regions: readonly string[], nowMs: number): Promise<Record<string, RegionCertificate>> {
+export async function ensureCertificates(directory: string, regions: Readonly<Record<string, number>>, nowMs: number): Promise<Record<string, RegionCertificate>> {
   x509.cryptoProvider.set(webcrypto);
   const ca = join(directory, 'ca.crt');
   const caKey = join(directory, 'ca.key');
-  const caIsNew = !lasts(ca, caKey, nowMs);
+  const caIsNew = !lasts(ca, caKey, nowMs, undefined);
   if (caIsNew) await makeCa(ca, caKey, nowMs);
   const found: Record<string, RegionCertificate> = {};
-  for (const region of regions) {
+  for (const [region, incarnation] of Object.entries(regions)) {
+    const name = serverNameOf(region, incarnation);
     const files = { ca, cert: join(directory, `${region}.crt`), key: join(directory, `${region}.key`) };
-    if (caIsNew || !lasts(files.cert, files.key, nowMs)) await makeRegion(region, files, caKey, nowMs);
+    if (caIsNew || !lasts(files.cert, files.key, nowMs, name)) await makeRegion(region, name, files, caKey, nowMs);
     found[region] = files;
   }
   return found;
 }
 
-function lasts(cert: string, key: string, nowMs: number): boolean {
+function lasts(cert: string, key: string, nowMs: number, name: string | undefined): boolean {
   if (!existsSync(cert) || !existsSync(key)) return false;
   const read = new ReadCertificate(readFileSync(cert));
+  if (name !== undefined && read.checkHost(name) === undefined) return false;
   return read.validToDate.getTime() - nowMs > RENEW_DAYS * DAY_MS && read.checkPrivateKey(createPrivateKey(readFileSync(key)));
 }
 
@@ -68,7 +72,7 @@ async function makeCa(cert: string, key: string, nowMs: number): Promise<void> {
   await save(made, keys, cert, key);
 }
 
-async function makeRegion(region: string, files: RegionCertificate, caKey: string, nowMs: number): Promise<void> {
+async function makeRegion(region: string, name: string, files: RegionCertificate, caKey: string, nowMs: number): Promise<void> {
   const ca = new x509.X509Certificate(readFileSync(files.ca, 'utf8'));
   const keys = await makeKeys();
   const made = await x509.X509CertificateGenerator.create({
@@ -83,7 +87,7 @@ async function makeRegion(region: string, files: RegionCertificate, caKey: strin
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: region }]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
       await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],

@@ -96,7 +96,7 @@ function addEnvironment(env: Record<string, string>, assignment: string): void {
 }
 
 /** A list of region names, in the order that decides their ports. @throws RuntimeFailure */
-export function parseRegions(list: string): string[] {
+function parseRegions(list: string): string[] {
   const names = list.split(',').map((name) => name.trim());
   for (const name of names) {
     if (!REGION_NAME.test(name)) {

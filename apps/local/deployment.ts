@@ -9,7 +9,7 @@ import { Link } from './link/link.js';
 import { Lock } from './lock.js';
 import { planPorts, type PortPlan } from './ports.js';
 import { Region } from './region.js';
-import { checkPorts, checkRoom, ensureSecrets, settleRegions } from './state.js';
+import { checkPorts, checkRoom, ensureSecrets, incarnationsOf, settleRegions } from './state.js';
 
 export interface DeploymentEvents {
   report(line: string): void;
@@ -54,7 +54,7 @@ export class Deployment {
     watchCommands((child) => this.#custody.take(child, 'SIGTERM'));
     const installed = await ensureInstalled(report);
     const secrets = ensureSecrets(layout);
-    const certificates = await ensureCertificates(layout.tls, regions, Date.now());
+    const certificates = await ensureCertificates(layout.tls, incarnationsOf(layout), Date.now());
     const materials = { layout, plan, regions, installed, secrets, certificates, serviceEnv: this.#config.serviceEnv, custody: this.#custody };
     for (const name of regions) this.#regions.set(name, new Region(name, materials, this.#events));
     this.#makeLinks(regions, plan);
@@ -108,7 +108,9 @@ export class Deployment {
     const results = await Promise.allSettled([...this.#regions.values()].map((region) => region.start()));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    await Promise.all([...this.#regions.values()].map((region) => region.untilConnected()));
+    // One that lost its disks, and waits to be rebuilt, would be waited for in vain.
+    const served = results.map((result) => result.status === 'fulfilled' && result.value);
+    if (served.every(Boolean)) await Promise.all([...this.#regions.values()].map((region) => region.untilConnected()));
   }
 
   #failIfStopping(): void {

@@ -61,6 +61,11 @@ export class Layout {
     }
   }
 
+  /** Forgets one region's data; its logs stay. */
+  clearRegion(region: string): void {
+    for (const path of [join(this.data, 'regions', region), this.postgres(region)]) rmSync(path, { recursive: true, force: true });
+  }
+
   get lock(): string {
     return join(this.data, 'runtime.lock');
   }

@@ -1,5 +1,5 @@
 /** The services of a region that its peers reach, each through a forwarder of its own. */
-export const LINK_SERVICES = ['peer', 'kafka', 'postgres'] as const;
+const LINK_SERVICES = ['peer', 'kafka', 'postgres'] as const;
 export type LinkService = (typeof LINK_SERVICES)[number];
 
 /** Region names become certificate names, role names and listener names; this is what all of them take. */

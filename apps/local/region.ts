@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { RegionCertificate } from './certificates.js';
+import { FIRST_INCARNATION } from '#kernel/ids';
+import { ensureCertificates, type RegionCertificate } from './certificates.js';
 import type { Custody } from './custody.js';
 import { RuntimeFailure } from './failure.js';
 import type { Installed } from './install.js';
@@ -13,11 +14,13 @@ import { RedisPart } from './parts/redis.js';
 import { ServicePart } from './parts/service.js';
 import type { PortPlan, RegionPorts } from './ports.js';
 import { serviceEnvironment } from './service-environment.js';
-import type { Secrets } from './state.js';
+import { beginNextIncarnation, incarnationsOf, type Secrets } from './state.js';
 
 export const PART_NAMES = ['api', 'postgres', 'redis', 'kafka'] as const;
 /** Migrations of a first start, on a busy machine. */
 const READY_MS = 60_000;
+/** Copying what the other regions have of it: millions of rows. */
+const REBUILT_MS = 600_000;
 const READY_EVERY_MS = 100;
 /** Topics, subscriptions and their first copies in every region. */
 const CONNECTED_MS = 45_000;
@@ -42,6 +45,7 @@ export class Region {
   readonly #service: ServicePart;
   readonly #peers: readonly string[];
   readonly #events: PartEvents;
+  readonly #materials: Materials;
 
   constructor(name: string, materials: Materials, events: PartEvents) {
     const { layout, plan, installed, secrets, custody } = materials;
@@ -49,6 +53,7 @@ export class Region {
     this.ports = plan.regions[name]!;
     this.#peers = materials.regions.filter((other) => other !== name);
     this.#events = events;
+    this.#materials = materials;
     const certificate = materials.certificates[name]!;
     this.#service = new ServicePart(layout, name, this.ports.ops, serviceEnvironment(name, materials));
     const postgres = new PostgresPart(
@@ -67,11 +72,15 @@ export class Region {
     };
   }
 
-  /** The parts side by side, the service as soon as its database and Redis are there; a line for each that comes up. */
-  async start(): Promise<void> {
+  /**
+   * The parts side by side, the service as soon as its database and Redis are there; a line for each that comes up.
+   * @returns false where the service runs and serves nobody, since it must be rebuilt first
+   */
+  async start(): Promise<boolean> {
     const kafka = this.#bring('kafka').then(() => grantPeers(`127.0.0.1:${this.ports.kafka}`, this.#peers));
     const api = Promise.all([this.#bring('postgres'), this.#bring('redis')]).then(() => this.#bring('api'));
     await Promise.all([kafka, api]);
+    return (await this.#service.mustBeRebuilt(PROBE_MS)) === undefined;
   }
 
   /** Waits until it reads all its peers; one that can't within the bound is no reason not to begin, and is told. */
@@ -106,6 +115,21 @@ export class Region {
     await Promise.all(PART_NAMES.filter((part) => this.parts[part].pid !== undefined).map((part) => this.parts[part].freeze()));
   }
 
+  /**
+   * Comes back after its disks were lost, as its next incarnation: whatever is left of it is forgotten, and its own rows are
+   * copied from the other regions. Returns when it serves and reads them.
+   * @throws RuntimeFailure when it doesn't come up, or not every other region answers in time
+   */
+  async rebuild(): Promise<object> {
+    const { layout } = this.#materials;
+    await this.down('all', 'SIGKILL');
+    beginNextIncarnation(layout, this.name);
+    await ensureCertificates(layout.tls, incarnationsOf(layout), Date.now());
+    await this.start();
+    await this.untilConnected();
+    return { incarnation: incarnationsOf(layout)[this.name]!, rebuilt: await this.#service.rebuilt(PROBE_MS) };
+  }
+
   async setClock(offsetMs: number): Promise<void> {
     await this.#service.setClock(this.parts.api, offsetMs);
   }
@@ -127,9 +151,11 @@ export class Region {
   }
 
   async #untilReady(): Promise<void> {
-    const deadline = performance.now() + READY_MS;
+    const deadline = performance.now() + (incarnationsOf(this.#materials.layout)[this.name] === FIRST_INCARNATION ? READY_MS : REBUILT_MS);
     while (!(await this.#service.isReady(PROBE_MS))) {
-      if (performance.now() > deadline) throw new RuntimeFailure(`${this.name} api was not ready within ${READY_MS} ms; its log is ${this.#service.logPath}`);
+      const why = await this.#service.mustBeRebuilt(PROBE_MS);
+      if (why !== undefined) return this.#events.report(`${this.name} api serves nobody: ${why}`);
+      if (performance.now() > deadline) throw new RuntimeFailure(`${this.name} api was not ready in time; its log is ${this.#service.logPath}`);
       await sleep(READY_EVERY_MS);
     }
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, statfsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
+import { FIRST_INCARNATION } from '#kernel/ids';
 import { RuntimeFailure } from './failure.js';
 import type { Layout } from './layout.js';
 import { portUses, type PortPlan } from './ports.js';
@@ -17,20 +18,54 @@ export interface Secrets {
   readonly redisPassword: string;
 }
 
+/** What is kept of the deployment itself. */
+interface Stored {
+  readonly regions: string[];
+  /** Of regions that were rebuilt; every other one is the first. */
+  readonly incarnations?: Readonly<Record<string, number>>;
+  /** Its data are being forgotten: an interrupted rebuild goes on at the next start. */
+  readonly forgetting?: string;
+}
+
 /** The deployment's regions: those stored, or at its first start those asked for. @throws RuntimeFailure if they differ */
 export function settleRegions(layout: Layout, asked: readonly string[] | undefined): string[] {
   if (!existsSync(layout.deployment)) {
     const regions = [...(asked ?? DEFAULT_REGIONS)];
-    writePrivate(layout.deployment, JSON.stringify({ regions }));
+    writePrivate(layout.deployment, JSON.stringify({ regions } satisfies Stored));
     return regions;
   }
-  const { regions } = JSON.parse(readFileSync(layout.deployment, 'utf8')) as { regions: string[] };
+  const { regions, forgetting } = readStored(layout);
+  if (forgetting !== undefined) finishForgetting(layout, forgetting);
   if (asked !== undefined && asked.join() !== regions.join()) {
     throw new RuntimeFailure(
       `this deployment has the regions ${regions.join(',')}, not ${asked.join(',')}; they are chosen at the first start: add --fresh to forget its data and begin anew`,
     );
   }
   return regions;
+}
+
+/** Which incarnation each region is. */
+export function incarnationsOf(layout: Layout): Record<string, number> {
+  const { regions, incarnations } = readStored(layout);
+  return Object.fromEntries(regions.map((region) => [region, incarnations?.[region] ?? FIRST_INCARNATION]));
+}
+
+/** Forgets what is left of a region's data; what starts next is its next incarnation. */
+export function beginNextIncarnation(layout: Layout, region: string): void {
+  const stored = readStored(layout);
+  const incarnations = { ...stored.incarnations, [region]: incarnationsOf(layout)[region]! + 1 };
+  writePrivate(layout.deployment, JSON.stringify({ ...stored, incarnations, forgetting: region } satisfies Stored));
+  finishForgetting(layout, region);
+}
+
+function finishForgetting(layout: Layout, region: string): void {
+  layout.clearRegion(region);
+  const { forgetting: _, ...stored } = readStored(layout);
+  writePrivate(layout.deployment, JSON.stringify(stored satisfies Stored));
+}
+
+function readStored(layout: Layout): Stored {
+  return JSON.parse(readFileSync(layout.deployment, 'utf8')) as Stored;
 }
 
 /** Reads the deployment's secrets, or makes them. The keys of session ids lie in a file of their own, for the services. */

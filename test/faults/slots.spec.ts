@@ -101,7 +101,7 @@ describe('faults 8, 40: a cut longer than the limit of the slots of both regions
         expect((await world.api(reader, 'GET', '/v1/profile', { token: await world.signIn(reader, user) })).body.fields).toEqual({ displayName: name });
       }
       for (const user of late) for (const region of world.regions) expect(await world.signIn(region, user)).toBeTruthy();
-      for (const [reader, writer] of [[west, east], [east, west]] as const) expect((await replication(reader, writer)).alarm).toBe(false);
+      for (const [reader, writer] of [[west, east], [east, west]] as const) await eventually(async () => expect((await replication(reader, writer)).alarm).toBe(false));
     } finally {
       end.abort();
       for (const region of world.regions) await limitSlots(region, undefined);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const FILLER = 'filler';
@@ -8,9 +9,22 @@ const FILLER = 'filler';
 export class SmallDisk {
   private constructor(readonly directory: string) {}
 
+  /** Why none can be mounted here; undefined where one can. */
+  static whyNot(): string | undefined {
+    const directory = mkdtempSync(join(tmpdir(), 'homeward-disk-'));
+    try {
+      SmallDisk.mount(directory, 4_096).unmount();
+      return undefined;
+    } catch (error) {
+      return `mounting a disk asks for root: ${(error as Error).message.split('\n').at(1) ?? (error as Error).message}`;
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
   static mount(directory: string, bytes: number): SmallDisk {
     mkdirSync(directory, { recursive: true });
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'homeward-test', directory]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'homeward-test', directory], { stdio: 'pipe' });
     return new SmallDisk(directory);
   }
 

@@ -136,8 +136,10 @@ describe.each(ROUNDS)('faults 1, 2, 3: $name for 60 s, with established connecti
     const { world } = three;
     await world.untilCutSeen();
     for (const region of world.regions) {
-      const { peers } = (await world.ops(region, 'GET', '/ops/status')).body;
-      expect(Object.values<any>(peers).map(({ link }) => link)).toEqual(['down', 'down']);
+      await eventually(async () => {
+        const { peers } = (await world.ops(region, 'GET', '/ops/status')).body;
+        expect(Object.values<any>(peers).map(({ link }) => link)).toEqual(['down', 'down']);
+      });
     }
     for (let turn = 0; performance.now() - cutAtMs < CUT_MS; turn += 1) {
       await mustAllBeRefused('home-unavailable', true);

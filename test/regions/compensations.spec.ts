@@ -60,4 +60,29 @@ describe('a compensation', () => {
     for (const path of ['/ops/incidents', '/ops/undelivered', '/ops/announcements']) mustBeProblem(await world.ops(east, 'GET', path, { token: 'wrong' }), 401, 'session-invalid');
     expect((await world.api(east, 'GET', '/ops/incidents')).status).toBe(404);
   });
+
+  it('that the home of an account can not grant is kept aside there with the reason, holds up nothing else, and is granted by a replay once it can be', async () => {
+    const user = await known(west);
+    const asked = { accounts: [user.id], amount: 7, key: randomUUID() };
+    const SET = `UPDATE money_issued SET total = total + $1 WHERE kind = 'vouchers'`;
+    const [issued] = await world.sql<{ total: number }>(west, 'SELECT sum(total)::float8 AS total FROM money_issued');
+    const left = Math.floor(Number.MAX_SAFE_INTEGER / 2) - issued!.total;
+    await world.sql(west, SET, [left]);
+    expect((await compensate(east, asked)).body).toEqual({ granted: 0, sent: 1, unknown: [] });
+    const letterOf = async (): Promise<any> => (await world.ops(west, 'GET', '/ops/dead-letters?limit=200')).body.items.find(({ body }: { body: string }) => body.includes(asked.key));
+    const letter = await eventually(async () => {
+      const found = await letterOf();
+      expect(found).toMatchObject({ writer: east, stream: 'orders', reason: 'refused', detail: expect.stringContaining('may issue'), replayedAt: null });
+      return found;
+    });
+    const replay = async () => (await world.ops(west, 'POST', `/ops/dead-letters/${letter.id}/replay`)).body;
+    expect(await replay()).toMatchObject({ outcome: 'refused', detail: letter.detail });
+    await world.sql(west, SET, [-left]);
+    await compensate(east, { accounts: [user.id], amount: 5, key: randomUUID() });
+    await eventually(async () => expect(await vouchersOf(user)).toMatchObject([{ amount: 5, status: 'granted' }]));
+    expect(await replay()).toEqual({ outcome: 'replayed', followers: 0 });
+    await eventually(async () => expect(await vouchersOf(user)).toMatchObject([{ amount: 7, status: 'granted' }, { amount: 5 }]));
+    expect((await letterOf()).replayedAt).not.toBeNull();
+    await world.mustConverge();
+  });
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, eventually } from './harness/index.js';
-import { during, fileWorld, linkCut, mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
+import { CLOSED_MS, during, fileWorld, linkCut, mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
 
 const world = fileWorld();
 const [east, west] = world.regions as [string, string];
@@ -132,5 +132,34 @@ describe('a cut', () => {
       }
       await world.mustConverge();
     });
+  });
+});
+
+describe("a cut while a region's clock is an hour off", () => {
+  const HOUR_MS = 3_600_000;
+  afterAll(() => world.clock(west, 0));
+
+  it.each([
+    ['ahead since before it', HOUR_MS, HOUR_MS],
+    ['put back meanwhile', 0, -HOUR_MS],
+  ])('is one incident in both regions: the clock %s', async (_, atFirst, afterwards) => {
+    await untilQuiet(world);
+    const before = idsOf(await incidents(east));
+    const fresh = async (region: string): Promise<any[]> => (await incidents(region)).filter(({ ids }) => !ids.some((id: string) => before.includes(id)));
+    await world.clock(west, atFirst);
+    // The next heartbeat tells it; until then nobody can know.
+    await eventually(async () => expect(Math.abs((await world.ops(east, 'GET', '/ops/status')).body.peers[west].clockSkewMs - atFirst)).toBeLessThan(HOUR_MS / 2));
+    await world.cut('blackhole');
+    for (const region of world.regions) await eventually(async () => expect((await world.ops(region, 'GET', '/ops/status')).body.openIncidents).toBe(1));
+    await world.clock(west, afterwards);
+    await world.heal();
+    const [here, there] = await Promise.all(world.regions.map((region) => eventually(async () => {
+      const seen = await fresh(region);
+      expect(seen).toMatchObject([{ sides: { length: 2 }, closedAt: expect.any(String) }]);
+      expect(seen[0].sides.map((side: any) => side.region).toSorted()).toEqual([east, west].toSorted());
+      return seen;
+    }, CLOSED_MS)));
+    expect(there).toEqual(here);
+    await world.clock(west, 0);
   });
 });

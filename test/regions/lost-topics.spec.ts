@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PARTITIONS, STREAMS } from '#kernel/wire';
-import { headsOf, untilApplied, untilKept, writeAll } from './events.js';
+import { ALL, headsOf, registerIn, untilApplied, untilKept, writeAll } from './events.js';
 import { Cluster } from './harness/cluster.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 
@@ -106,6 +106,28 @@ describe("faults 17: the writer's topics deleted", () => {
     await world.heal();
     await mustBeThere(users);
     expect((await status(west)).peers.east.events.pulled).toBeGreaterThan(pulled);
+    await mustFlowAgain();
+  });
+});
+
+describe("a peer's Kafka that lacks a topic, as one of the version before does", () => {
+  const ORDERS = 'homeward.orders';
+  const readOf = async (): Promise<any> => (await status(west)).peers.east.kafka;
+
+  it('is read for the topics that it has, which is said, and for the other one as soon as that is there', async () => {
+    await world.settleAll();
+    expect((await readOf()).missingTopics).toEqual([]);
+    await world.cut('refuse');
+    const users = await registerIn(world, east, ALL);
+    await untilSent();
+    // Only the service makes a topic anew, and only it answers a pull: what is there afterwards came over Kafka.
+    await world.part(east, 'api', { state: 'down' });
+    await kafka.deleteTopics([ORDERS]);
+    await world.heal();
+    await untilKept(world, west, users, FOUND_MS);
+    await eventually(async () => expect(await readOf()).toMatchObject({ connected: true, missingTopics: [ORDERS] }), FOUND_MS);
+    await world.part(east, 'api', { state: 'up' });
+    await eventually(async () => expect(await readOf()).toMatchObject({ connected: true, missingTopics: [] }), FOUND_MS);
     await mustFlowAgain();
   });
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { OutboxPage } from '#adapters/kafka';
 import { PARTITIONS, STREAMS, type StreamName } from '#kernel/wire';
 import { headsOf, untilApplied, untilKept, writeAll } from './events.js';
 import { Cluster } from './harness/cluster.js';
@@ -116,6 +117,38 @@ describe('faults 20: the relay killed between the acknowledgement of Kafka and i
     });
     await world.heal();
     await mustBeThereOnce(users);
+  });
+});
+
+describe('events that Kafka is late with', () => {
+  it('are pulled by number until it brings some of them, and no longer', async () => {
+    const [writer, account, head] = ['ghost', randomUUID(), 100];
+    const epochs = (from: number, through: number): string[] =>
+      Array.from({ length: through - from + 1 }, (_, index) => JSON.stringify({ v: 1, writer, stream: 'epochs', partition: 0, number: from + index, key: account, payload: { account, epoch: from + index } }));
+    const asked: number[] = [];
+    const pull = async (_writer: string, _stream: StreamName, _partition: number, from: number): Promise<OutboxPage> => {
+      asked.push(from);
+      if (asked.length === 2) await late.applier.feed(writer, 'epochs', 0, epochs(from, from + 9).map((bytes, offset) => ({ bytes, offset })));
+      return { items: epochs(from, from + 9), head, trimmedBelow: 1 };
+    };
+    const late = await secondApplier(world, west, writer, { pull, resync: () => Promise.reject(new Error('nothing is gone')) });
+    stops.push(late.stop);
+    await late.applier.load(writer);
+    try {
+      await eventually(() => {
+        late.applier.noticeHeads(writer, { accounts: [0, 0, 0, 0], epochs: [head, 0, 0, 0], orders: [0, 0, 0, 0] });
+        expect(asked).not.toEqual([]);
+      });
+      // Joins what is under way, and so ends with it.
+      await late.applier.fillGap(writer, 'epochs', 0, 21);
+      expect(asked).toEqual([1, 11]);
+      expect(late.applier.applied(writer).epochs[0]).toBe(20);
+    } finally {
+      for (const stop of stops.splice(0)) await stop();
+      await world.sql(west, 'DELETE FROM stream_applied WHERE region = $1 AND writer = $2', [west, writer]);
+      await world.sql(west, 'DELETE FROM credential_epoch WHERE account = $1', [account]);
+    }
+    await world.mustConverge();
   });
 });
 

@@ -79,6 +79,18 @@ describe('a published row has one writer', () => {
   });
 });
 
+describe('the region of a database', () => {
+  it('is compared with as a constant by the guard of each published table, so nobody can give the database another one', async () => {
+    const guards = await world.sql<{ table: string; definition: string }>('east', `
+      SELECT tgrelid::regclass::text AS table, pg_get_triggerdef(oid) AS definition FROM pg_trigger WHERE tgname LIKE 'refuse\\_foreign\\_%'`);
+    expect(new Set(guards.map(({ table }) => table))).toEqual(new Set([...PUBLISHED, ...PUBLISHED_SINCE]));
+    for (const { definition } of guards) expect(definition).toMatch(/WHEN .*'east'/);
+    const refused = { code: 'HW003' };
+    await expect(world.sql('east', `UPDATE this_region SET name = 'west'`)).rejects.toMatchObject(refused);
+    await expect(world.sql('east', `SET session_replication_role = replica; DELETE FROM this_region`)).rejects.toMatchObject(refused);
+  });
+});
+
 describe('a subscription', () => {
   it('that was disabled by hand is noticed, reported and resumed by itself', async () => {
     const before = (await replication('west', 'east')).mended.enabled ?? 0;

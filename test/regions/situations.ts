@@ -122,7 +122,7 @@ export async function untilKnownEverywhere(world: World, account: string): Promi
 }
 
 /** An incident closes some seconds after everything has settled, and one that begins right after it is shown as the same. */
-const CLOSED_MS = 40_000;
+export const CLOSED_MS = 40_000;
 const APART_MS = 2_500;
 
 /** Until no incident is open anywhere, and the next one is another. */

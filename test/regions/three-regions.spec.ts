@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evenTable } from '#kernel/routing';
 import { audited, ended, told } from './audit/drive.js';
+import { eventually } from './harness/index.js';
 import { Money } from './harness/money.js';
 import { ThreeRegions } from './three-regions.js';
 
 /** Long enough for every timeout in the service; test/faults/three-regions.spec.ts has the 90 s of issue 3. */
 const CUT_MS = 20_000;
+const HOUR_MS = 3_600_000;
 
 let three: ThreeRegions;
 
@@ -59,6 +61,32 @@ describe('three regions', () => {
       expect(await money.told(region, payee.id, queued[1]!.body.id)).toEqual(['transfer-received']);
     }
     await money.booksMustAgree();
+  });
+
+  it('tell a payer once of an order that waits past its time in two of them', async () => {
+    const { world } = three;
+    const money = new Money(world);
+    const [payer, payee] = await Promise.all([money.client('east', 100), money.client('north')]);
+    await world.settleAll();
+    const waits = ['west', 'north'];
+    try {
+      await Promise.all(waits.map((region) => world.cut('refuse', { between: ['east', region] })));
+      await world.untilCutSeen(waits, 'east');
+      const [one, other] = await Promise.all(waits.map((region) => money.order(region, payer, payee.id, 30, { key: 'overdue' })));
+      for (const answer of [one!, other!]) expect(answer, answer.text).toMatchObject({ status: 202, body: { id: one!.body.id, status: 'queued' } });
+      for (const region of world.regions) await world.clock(region, 25 * HOUR_MS);
+      const { id } = one!.body;
+      for (const region of waits) await eventually(async () => expect(await world.sql(region, `SELECT 1 FROM notification WHERE subject = $1 AND kind = 'transfer-overdue'`, [id])).toHaveLength(2));
+      for (const region of waits) expect(await money.told(region, payer.id, id)).toEqual(['transfer-overdue']);
+      await Promise.all(waits.map((region) => world.heal(['east', region])));
+      await money.untilShown(payer, id, { status: 'failed', reason: 'expired' });
+      await world.mustConverge();
+      for (const region of world.regions) expect(await money.told(region, payer.id, id)).toEqual(['transfer-failed', 'transfer-overdue']);
+    } finally {
+      await Promise.all(waits.map((region) => world.heal(['east', region])));
+      for (const region of world.regions) await world.clock(region, 0);
+      await world.settleAll();
+    }
   });
 
   it('faults 12: do not notice that one is cut off, and its silence ends within seconds of healing, without restarting anything', () => three.cutOneOff(CUT_MS), 240_000);

@@ -122,7 +122,7 @@ describe('where an earlier request of the payer waits', () => {
 });
 
 describe('what a region was killed in the middle of', () => {
-  it('between debit and credit: the clearing book shows it, and the payee gets it once', async () => {
+  it('faults 36: between debit and credit, the clearing book shows it, and the payee gets it once', async () => {
     await world.cut('refuse');
     const answer = await money.order(east, ada, alan.id, 30);
     await world.part(east, 'api', { state: 'down', signal: 'SIGKILL' });

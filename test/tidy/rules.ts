@@ -27,7 +27,7 @@ const HOMES: readonly { readonly library: RegExp; readonly homes: readonly strin
 ];
 const VAGUE_FOLDERS = /(^|\/)(common|shared|utils?|helpers?|core|misc)(\/|$)/;
 /** Files that are run or read by name, not imported. */
-const ENTRIES = [/^apps\/(region|local)\/main\.ts$/, /^test\/run\.ts$/, /^test\/(bench|api|faults\/drill)\/main\.ts$/, /\.spec\.ts$/, /^test\/regions\/harness\/two-regions\.ts$/, /-(worker|child)\.ts$/];
+const ENTRIES = [/^apps\/(region|local)\/main\.ts$/, /^apps\/local\/regions\.ts$/, /^test\/run\.ts$/, /^test\/(bench|api|faults\/drill)\/main\.ts$/, /\.spec\.ts$/, /^test\/regions\/harness\/two-regions\.ts$/, /-(worker|child)\.ts$/];
 
 export const rules: Record<string, Rule> = {
   'imports point down': (files) => files.flatMap((file) => file.imports.flatMap(({ specifier, line }) => {

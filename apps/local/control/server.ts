@@ -65,6 +65,7 @@ export class ControlServer {
     const region = kind === 'regions' ? this.#controlled.regions.get(first ?? '') : undefined;
     if (region === undefined) throw new NotFoundError(`/${path.join('/')}`);
     if (second === 'clock' && path.length === 3) return this.#method(request, 'PUT', () => setClock(region, request));
+    if (second === 'rebuild' && path.length === 3) return this.#method(request, 'POST', () => region.rebuild());
     const part = [...PART_NAMES, 'all' as const].find((name) => name === third);
     if (second === 'parts' && part !== undefined && path.length === 4) return this.#method(request, 'PUT', () => setPart(region, part, request));
     throw new NotFoundError(`/${path.join('/')}`);

@@ -152,6 +152,8 @@ export class KafkaPart implements PartProgram {
       'log.segment.bytes': '67108864',
       // What was deleted stays deleted when the broker is killed a moment later; by default it may come back for a minute.
       'log.flush.start.offset.checkpoint.interval.ms': '1000',
+      // That begins so long after the broker's start; by default half a minute.
+      'log.initial.task.delay.ms': '1000',
     };
     return `${Object.entries(settings).map(([name, value]) => `${name}=${value}`).join('\n')}\n`;
   }

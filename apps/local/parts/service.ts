@@ -7,6 +7,8 @@ import { repositoryRoot, type Layout } from '../layout.js';
 import type { PartCommand, PartProgram, SupervisedPart } from './part.js';
 
 const CLOCK_MS = 3_000;
+/** What a region says, beside why, that lost its disks. */
+const REBUILD_COMMAND = 'regions -- rebuild';
 
 /** A region's service: the program in `apps/region`, told everything by its environment. */
 export class ServicePart implements PartProgram {
@@ -54,9 +56,25 @@ export class ServicePart implements PartProgram {
     return this.#get('/health/ready', deadlineMs);
   }
 
+  /** Why it serves nobody until it is rebuilt; undefined where nothing of the kind is said. */
+  async mustBeRebuilt(deadlineMs: number): Promise<string | undefined> {
+    const health = (await this.#ask('/health/ready', deadlineMs, {}, true)) as { error?: { postgres?: { message?: string } } } | undefined;
+    const message = health?.error?.postgres?.message;
+    return message?.includes(REBUILD_COMMAND) === true ? message : undefined;
+  }
+
+  /** What was found when it was rebuilt, and what is known to be missing. */
+  async rebuilt(deadlineMs: number): Promise<unknown> {
+    return ((await this.#ask('/ops/status', deadlineMs, this.#operator)) as OpsStatus | undefined)?.rebuilt ?? null;
+  }
+
+  get #operator(): Record<string, string> {
+    return { authorization: `Bearer ${this.#environment['HOMEWARD_OPS_TOKEN']}` };
+  }
+
   /** It reads every peer over both channels, and hears them: a cut now would find everything at work. */
   async isConnected(deadlineMs: number): Promise<boolean> {
-    const status = await this.#ask('/ops/status', deadlineMs, { authorization: `Bearer ${this.#environment['HOMEWARD_OPS_TOKEN']}` });
+    const status = await this.#ask('/ops/status', deadlineMs, this.#operator);
     const peers = Object.values((status as OpsStatus | undefined)?.peers ?? { none: {} });
     return peers.every((peer) => peer.link === 'up' && peer.kafka?.connected === true && peer.replication?.state === 'streaming');
   }
@@ -93,12 +111,12 @@ export class ServicePart implements PartProgram {
     return (await this.#ask(path, deadlineMs)) !== undefined;
   }
 
-  /** The JSON of a good answer in time; undefined for everything else. */
-  async #ask(path: string, deadlineMs: number, headers: Record<string, string> = {}): Promise<unknown> {
+  /** The JSON of a good answer in time, or of any with `refusals`; undefined for everything else. */
+  async #ask(path: string, deadlineMs: number, headers: Record<string, string> = {}, refusals = false): Promise<unknown> {
     try {
       const response = await fetch(`http://127.0.0.1:${this.#opsPort}${path}`, { headers, signal: AbortSignal.timeout(deadlineMs) });
       const body = (await response.json()) as unknown;
-      return response.ok ? body : undefined;
+      return response.ok || refusals ? body : undefined;
     } catch {
       return undefined;
     }
@@ -107,5 +125,6 @@ export class ServicePart implements PartProgram {
 
 /** What of `/ops/status` is looked at here. */
 interface OpsStatus {
+  readonly rebuilt?: unknown;
   readonly peers?: Record<string, { link?: string; kafka?: { connected?: boolean }; replication?: { state?: string } }>;
 }

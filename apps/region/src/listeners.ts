@@ -31,7 +31,7 @@ export async function createListeners(region: Region): Promise<{ app: NestFastif
   };
   const peer = await createListener(peerModule(region), {
     ...common('peer'), bodyBytes: PEER_BODY_BYTES, https: peerTls(region.certificates.current), requestsPerConnection: limits.peerRequestsPerConnection,
-    admit: admitPeers(config.region, config.peers.map(({ name }) => name), refused),
+    admit: admitPeers(config.region, config.peers.map(({ name }) => name), region.incarnations, refused),
   });
   region.certificates.onRenewed((tls) => {
     const server = peer.getHttpServer() as Server;

@@ -16,6 +16,7 @@ import { DeliveryQueue, ListNotifications, MarkRead } from '#features/notices';
 import { ChangePassword, SetPassword } from '#features/passwords';
 import { OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
+import { ClaimRegion, Incarnations, KeptRows } from '#features/rebuild';
 import { StatePages } from '#features/resync';
 import { Routes } from '#features/routes';
 import { ApplyPeerEnding, EndAllSessions, EndSession, ReadSessionForPeer, SessionFeeder } from '#features/sessions';
@@ -39,6 +40,7 @@ import { OpsToken } from './inbound/ops/ops-guard.js';
 import { PeerAuditController } from './inbound/peer/audit.controller.js';
 import { PeerMoneyController } from './inbound/peer/money.controller.js';
 import { PeerReadsController } from './inbound/peer/reads.controller.js';
+import { PeerRebuildController } from './inbound/peer/rebuild.controller.js';
 import { PeerWritesController } from './inbound/peer/writes.controller.js';
 import { AccountsController } from './inbound/public/accounts.controller.js';
 import { AnnouncementsController } from './inbound/public/announcements.controller.js';
@@ -54,11 +56,11 @@ import { WalletController } from './inbound/public/wallet.controller.js';
 import type { Region } from './region.js';
 
 @Module({})
-export class PublicModule {}
+class PublicModule {}
 @Module({})
-export class OpsModule {}
+class OpsModule {}
 @Module({})
-export class PeerModule {}
+class PeerModule {}
 
 /** What was built by hand, given to Nest by class: the three listeners share the instances. */
 function provide(...instances: [Type, object][]): { provide: Type; useValue: object }[] {
@@ -101,12 +103,12 @@ export function opsModule(services: Region): DynamicModule {
 export function peerModule(services: Region): DynamicModule {
   return {
     module: PeerModule,
-    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController, PeerAuditController],
+    controllers: [PeerReadsController, PeerWritesController, PeerMoneyController, PeerAuditController, PeerRebuildController],
     providers: provide(
       [OwnRegion, new OwnRegion(services.region)], [Beat, services.beat], [StreamApplier, services.applier], [CredentialReader, services.reader], [Routes, services.routes],
       [ReadSessionForPeer, services.readSessionForPeer], [OwnRows, services.ownRows], [OutboxRelay, services.relay], [StatePages, services.statePages],
       [CreateAccount, services.createAccount], [SetPassword, services.setPassword], [SessionFeeder, services.feeder], [ApplyPeerEnding, services.applyPeerEnding],
-      [OwnerAnswers, services.ownerAnswers],
+      [OwnerAnswers, services.ownerAnswers], [ClaimRegion, services.claimRegion], [Incarnations, services.incarnations], [KeptRows, services.keptRows], [Database, services.database], [Replication, services.replication],
       [SystemClock, services.clock], [Metrics, services.metrics], [FindAccount, services.findAccount], [DecideTransfer, services.decideTransfer], [ReadTransfers, services.readTransfers],
       [MakeDeposit, services.makeDeposit], [ReadWallet, services.readWallet], [ReadVouchers, services.readVouchers], [RedeemVoucher, services.redeemVoucher], [OrderState, services.orderState],
     ),

@@ -25,7 +25,8 @@ export class Process {
 
   async start(): Promise<void> {
     const { running, database } = this.region;
-    const { routes, deliveryQueue, noticeChannels } = this.region;
+    const { routes, deliveryQueue, noticeChannels, incarnations } = this.region;
+    database.whenReady(() => void this.untilDone(() => incarnations.load(), 'what is known of peers could not be read yet'));
     database.whenReady(() => void this.untilDone(() => routes.load(), 'the route table could not be read yet'));
     database.whenReady(() => void this.untilDone(() => deliveryQueue.use(noticeChannels), 'the channels of notifications could not be written yet'));
     for (const part of running) part.run();

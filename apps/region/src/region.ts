@@ -18,6 +18,7 @@ import { Deliver, DeliveryQueue, ListNotifications, MarkRead } from '#features/n
 import { ChangePassword, EpochEffect, SetPassword } from '#features/passwords';
 import { OrderEffect, OrderState } from '#features/orders';
 import { EditProfile, ProfileReader } from '#features/profiles';
+import { ClaimRegion, Incarnations, KeptRows } from '#features/rebuild';
 import { PeerEvents, StatePages } from '#features/resync';
 import { Certificates, MacKeyFile } from '#features/rotation';
 import { Routes } from '#features/routes';
@@ -38,6 +39,8 @@ import { Every } from './every.js';
 const FORGET_MS = 60_000;
 /** How often the files of keys and certificates are looked at. */
 const FILES_MS = 2_000;
+/** How often what another process of the region has learnt of peers' incarnations is read. */
+const INCARNATIONS_MS = 2_000;
 /** How often peers are looked at for incidents, and incidents for announcements. */
 const LOOK_MS = 500;
 /** How often requests that wait past their time are looked for. */
@@ -60,18 +63,19 @@ export function createRegion(config: RegionConfig, logger: Logger) {
   const incidents = createIncidents(foundation, streams, money);
   const notices = createNotices(foundation, sessions, useCases);
   const audits = createAudits(foundation, streams);
+  const rebuilding = createRebuilding(foundation, notices.noticeChannels);
   const { region, database, redis, hashing, peers } = foundation;
   const { kafka, relay, applier, readers, replication, beat, replicatedBeats } = streams;
   hearPeers(foundation, streams);
   return {
-    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices, ...audits,
+    ...foundation, ...sessions, ...streams, ...useCases, ...money, ...incidents, ...notices, ...audits, ...rebuilding,
     /** In order of starting; stopped in the opposite order, so that what hands back what it holds still has its database. */
     running: [
       database, redis, hashing, kafka, replication, sessions.feeder, new SessionJanitor(region, database, logger), applier, relay, ...readers.values(), replicatedBeats, beat, peers,
       new Every('look-at-peers', LOOK_MS, () => incidents.watchPeers.look(), logger), new Every('announce-incidents', LOOK_MS, () => incidents.announceIncidents.look(), logger),
       ...notices.deliveries,
       new Every('forget-answers', FORGET_MS, () => forgetOldAnswers(database), logger), audits.auditor,
-      new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
+      new Every('incarnations', INCARNATIONS_MS, () => streams.incarnations.load(), logger), new Every('key-files', FILES_MS, async () => lookAtFiles(foundation), logger),
       new Every('tell-overdue', OVERDUE_MS, () => tellOverdue(database, foundation.clock, foundation.money), logger),
     ],
   };
@@ -86,7 +90,7 @@ function createFoundation(config: RegionConfig, logger: Logger) {
   const certificates = new Certificates(region, config.tls, logger);
   const peers = new Peers(config, certificates.current, clock, logger);
   certificates.onRenewed((tls) => peers.renew(tls));
-  const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk }, logger);
+  const database = new Database({ url: config.databaseUrl, region, disk: config.databaseDisk, incarnation: certificates.incarnation }, logger);
   return {
     config, logger, region, regions, clock, keyring, macKeyFile, certificates, peers, database,
     redis: new RedisStore({ url: config.redisUrl, scripts: SESSION_SCRIPTS }, logger),
@@ -123,7 +127,7 @@ function createSessions({ logger, region, regions, clock, keyring, database, red
 }
 
 /** The two ways in which rows and events cross: Kafka and database replication, each with the heartbeats that tell its age. */
-function createStreams({ config, logger, region, clock, keyring, database, peers, routes, money }: Foundation, { feeder }: Sessions) {
+function createStreams({ config, logger, region, clock, keyring, certificates, database, peers, routes, money }: Foundation, { feeder }: Sessions) {
   const peerNames = config.peers.map(({ name }) => name);
   const kafka = new KafkaPort({ region, brokers: config.kafkaBrokers, replication: config.kafkaReplication }, logger);
   const relay = new OutboxRelay({ region, peers: peerNames, databaseUrl: config.databaseUrl }, database, kafka, logger);
@@ -137,13 +141,15 @@ function createStreams({ config, logger, region, clock, keyring, database, peers
     channels.hear('database', heartbeat);
     applier.noticeHeads(heartbeat.region, heartbeat.heads);
   };
-  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: () => keyring.keyIds, schema: schemaVersion };
+  const content = { heads: () => relay.heads(), routes: () => routes.summary, macKeys: () => keyring.keyIds, schema: schemaVersion, identity: () => database.identity };
+  const readers = new Map(config.peers.map(({ name, brokers }) => [name, new PeerReader({ region, peer: name, brokers, tls: config.tls }, applier, heardOverKafka, logger)]));
+  const replication = new Replication({
+    region, incarnation: certificates.incarnation, peers: config.peers.map(({ name, database: conninfo }) => ({ name, conninfo })), tls: config.tls, database, ownDatabaseUrl: config.databaseUrl, clock, logger,
+  });
+  const incarnations = new Incarnations({ region, database, peers, replication, applier, readers, logger });
+  peers.guardBy({ accepts: (peer, answer) => incarnations.accepts(peer, answer), superseded: (peer) => incarnations.superseded(peer.name) });
   return {
-    kafka, relay, applier, channels,
-    readers: new Map(config.peers.map(({ name, brokers }) => [name, new PeerReader({ region, peer: name, brokers, tls: config.tls }, applier, heardOverKafka, logger)])),
-    replication: new Replication({
-      region, peers: config.peers.map(({ name, database: conninfo }) => ({ name, conninfo })), tls: config.tls, database, ownDatabaseUrl: config.databaseUrl, clock, logger,
-    }),
+    kafka, relay, applier, channels, readers, replication, incarnations,
     beat: new Beat(region, clock, content, database, (heartbeat) => kafka.beat(encodeHeartbeat(heartbeat)), logger),
     replicatedBeats: new ReplicatedBeats(peerNames, database, heardOverDatabase, logger),
   };
@@ -233,6 +239,13 @@ function createAudits({ config, logger, region, database, redis, peers, routes }
     ownerAnswers: new OwnerAnswers(database, region, beat),
     repair: new Repair({ region, database, peers, log, auditor, homeOf: (identifier) => routes.route(identifier).home, logger }),
   };
+}
+
+/** How this region comes back after it has lost its own (docs/decisions/0018). */
+function createRebuilding({ region, certificates, database, peers, money, logger }: Foundation, noticeChannels: readonly string[]) {
+  const claimRegion = new ClaimRegion({ region, incarnation: certificates.incarnation, money, peers, database, noticeChannels, logger });
+  database.onClaim((tx) => claimRegion.claim(tx));
+  return { claimRegion, keptRows: new KeptRows(database, region) };
 }
 
 /** What a peer's answer to a heartbeat tells: its keys, its heads, what of ours it has applied, its routes. */

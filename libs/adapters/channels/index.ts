@@ -1,3 +1,3 @@
 export type { Channel, OutsideMessage, Sending } from './channel.js';
-export { SmtpChannel, type SmtpOptions } from './smtp-channel.js';
-export { WebhookChannel, type WebhookOptions, signatureOf } from './webhook-channel.js';
+export { SmtpChannel } from './smtp-channel.js';
+export { WebhookChannel } from './webhook-channel.js';

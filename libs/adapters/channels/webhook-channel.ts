@@ -43,7 +43,7 @@ export class WebhookChannel implements Channel {
 }
 
 /** What a receiver computes again and compares. */
-export function signatureOf(key: Buffer, id: string, timestamp: number, content: string): string {
+function signatureOf(key: Buffer, id: string, timestamp: number, content: string): string {
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${content}`).digest('base64')}`;
 }
 

@@ -1,1 +1,2 @@
-export { HashQueue, type HashOptions } from './hash-queue.js';
+export { HashQueue } from './hash-queue.js';
+export { DUMMY_HASH } from './parameters.js';

@@ -44,6 +44,8 @@ export class BatchFeed {
   private async apply(stream: StreamName, payload: EachBatchPayload, lane: string): Promise<void> {
     const { peer } = this;
     const { partition, messages } = payload.batch;
+    // kafkajs asks for the next batches first: the peer's broker fetches and encrypts them while these are read and applied.
+    await new Promise(setImmediate);
     const known = this.heads.get(lane);
     const incoming = messages.map(({ value, offset: text }): Incoming => {
       const offset = Number(text);

@@ -133,7 +133,8 @@ export class DeadLetters {
     const effect = this.effects.find(({ stream }) => stream === letter.stream);
     if (effect === undefined || message.writer !== letter.writer || message.stream !== letter.stream) return { outcome: 'unreadable', detail: 'the message belongs to another writer or stream' };
     const outcome = await this.applyUnderLock(letter, async (tx) => {
-      const [first] = effect.followsDeadLetters ? await tx.query<{ id: string }>(EARLIER, [letter.writer, letter.stream, message.key, message.number]) : [];
+      const follows = effect.followsDeadLetters && !effect.standsAlone?.(message);
+      const [first] = follows ? await tx.query<{ id: string }>(EARLIER, [letter.writer, letter.stream, message.key, message.number]) : [];
       if (first !== undefined) return { outcome: 'behind-another', first: first.id };
       await effect.applyBatch(tx, [message]);
       await tx.query(REPLAYED, [letter.id]);

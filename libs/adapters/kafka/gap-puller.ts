@@ -19,6 +19,8 @@ const LATE_MS = 1_000;
 /** A writer whose head stays behind what was applied here for this long has lost events that it had sent. */
 const REGRESSED_MS = 10_000;
 
+const NOT_LATE = { head: 0, offset: -1 };
+
 /** How a pull ended. */
 export interface Pulled {
   /** After how many ms it may be tried again: 0 when it is done, more when it failed. */
@@ -36,7 +38,10 @@ export class GapPuller {
   pulled = 0;
   /** How often the writer's state was copied, since its events were gone. */
   resynced = 0;
+  /** Pulled in any case: behind it Kafka has shown a gap. */
   private wanted = 0;
+  /** A head that Kafka was late with, and the lane's Kafka offset then. */
+  private late = NOT_LATE;
   private pulling: Promise<void> | undefined;
   private notBefore = 0;
   private retryMs = RETRY_MS;
@@ -67,7 +72,9 @@ export class GapPuller {
     this.seenLast = last;
     if (head <= last) return;
     this.lateSince ??= now;
-    if (now - this.lateSince > LATE_MS) void this.pullThrough(head);
+    if (now - this.lateSince <= LATE_MS) return;
+    this.late = { head, offset: this.lane.offset };
+    void this.pullThrough(0);
   }
 
   /**
@@ -93,15 +100,21 @@ export class GapPuller {
   private async pullAll(): Promise<void> {
     try {
       await this.lane.load();
-      while (!this.stopped && this.lane.last < this.wanted) await this.pullPage();
+      while (!this.stopped && this.lane.last < this.target()) await this.pullPage();
       this.retryMs = RETRY_MS;
     } catch (error) {
       this.notBefore = performance.now() + this.retryMs;
       this.retryMs = Math.min(this.retryMs * 2, MAX_RETRY_MS);
       this.wanted = 0;
+      this.late = NOT_LATE;
       const { writer, stream, partition, last } = this.lane;
       this.logger.warn({ err: error, writer, stream, partition, last }, 'missing events could not be pulled yet');
     }
+  }
+
+  /** A gap must be closed here; what was only late is left to Kafka as soon as that brings some of it, or both would do the work. */
+  private target(): number {
+    return this.lane.offset === this.late.offset ? Math.max(this.wanted, this.late.head) : this.wanted;
   }
 
   private async pullPage(): Promise<void> {
@@ -114,6 +127,7 @@ export class GapPuller {
     if (page.items.length === 0) {
       // The one who told of the number was wrong, or the writer has lost it: nothing to pull now.
       this.wanted = Math.min(this.wanted, page.head);
+      this.late = { ...this.late, head: Math.min(this.late.head, page.head) };
       if (page.head >= from) throw new Error(`the writer has head ${page.head} but gave nothing from ${from} on`);
       return;
     }

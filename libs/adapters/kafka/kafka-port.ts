@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { Kafka, Pause, TrackedSockets, kafkaLogs, logLevel, withDeadline } from './connection.js';
+import { Pause } from '#kernel/clock';
+import { Kafka, TrackedSockets, kafkaLogs, logLevel, withDeadline } from './connection.js';
 import { type ProducedMessage, ProducerLink } from './producer-link.js';
 import { HEARTBEATS_TOPIC, createMissingTopics } from './topics.js';
 

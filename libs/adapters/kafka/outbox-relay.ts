@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
-import { Pause } from './connection.js';
 import type { KafkaPort } from './kafka-port.js';
 import { OutboxRows } from './outbox-rows.js';
 import { RelayLane } from './relay-lane.js';

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { EachBatchPayload } from 'kafkajs';
 import type { Logger } from 'pino';
+import { Pause } from '#kernel/clock';
 import { type Heartbeat, PARTITIONS, STREAMS, decodeHeartbeat } from '#kernel/wire';
 import { BatchFeed } from './batch-feed.js';
-import { type BrokerTls, Pause } from './connection.js';
+import type { BrokerTls } from './connection.js';
 import { type GenerationEnd, ReaderGeneration, type Seek } from './reader-generation.js';
 import type { StreamApplier } from './stream-applier.js';
-import { streamOf, topicOf } from './topics.js';
+import { READ_TOPICS, streamOf, topicOf } from './topics.js';
 
 export interface PeerReaderOptions {
   readonly region: string;
@@ -24,6 +25,8 @@ export interface PeerReaderStatus {
   readonly generations: number;
   /** Age of the last answer of a broker in ms; null when there was none yet. */
   readonly lastAnswerMs: number | null;
+  /** Topics that the peer's Kafka lacks, as an older version's does; what they would bring is pulled, and they are read once they are there. */
+  readonly missingTopics: readonly string[];
 }
 
 /** Without any answer for this long the client is thrown away (recovery.md). */
@@ -47,7 +50,9 @@ export class PeerReader {
   private generation: ReaderGeneration | undefined;
   private generations = 0;
   private joined = false;
+  private missingTopics: readonly string[] = [];
   private answeredAt: number | undefined;
+  private serverName: string;
   private joinSilenceMs = SILENCE_MS;
   private pauseMs = FIRST_PAUSE_MS;
 
@@ -58,6 +63,7 @@ export class PeerReader {
     private readonly logger: Logger,
   ) {
     this.id = `peer-reader-${options.peer}`;
+    this.serverName = options.peer;
   }
 
   run(): void {
@@ -71,9 +77,16 @@ export class PeerReader {
     await this.loop;
   }
 
+  /** Reads from now on only a broker whose certificate carries this name, which tells the peer's incarnation. */
+  expect(serverName: string): void {
+    if (serverName === this.serverName) return;
+    this.serverName = serverName;
+    this.generation?.discard();
+  }
+
   status(): PeerReaderStatus {
     const lastAnswerMs = this.answeredAt === undefined ? null : Math.round(performance.now() - this.answeredAt);
-    return { connected: this.joined, generations: this.generations, lastAnswerMs };
+    return { connected: this.joined, generations: this.generations, lastAnswerMs, missingTopics: this.missingTopics };
   }
 
   private async generate(): Promise<void> {
@@ -98,7 +111,7 @@ export class PeerReader {
     const feed = new BatchFeed(peer, this.applier, seek, this.logger);
     const events = {
       answered: () => (this.answeredAt = performance.now()),
-      joined: (tookMs: number | undefined) => this.onJoined(seek, tookMs),
+      joined: (topics: readonly string[], tookMs: number | undefined) => this.onJoined(topics, seek, tookMs),
       batch: (payload: EachBatchPayload) => this.onBatch(payload, feed),
     };
     this.generations += 1;
@@ -108,17 +121,20 @@ export class PeerReader {
   }
 
   private after(end: GenerationEnd): void {
-    if (this.joined && end !== 'stopped') this.logger.warn({ peer: this.options.peer, end }, "reading the peer's Kafka was interrupted");
+    if (end === 'more-topics') this.logger.info({ peer: this.options.peer }, "the peer's Kafka has topics now that it lacked");
+    else if (this.joined && end !== 'stopped') this.logger.warn({ peer: this.options.peer, end }, "reading the peer's Kafka was interrupted");
     this.pauseMs = this.joined ? FIRST_PAUSE_MS : Math.min(this.pauseMs * 2, MAX_PAUSE_MS);
     if (end === 'silent-join') this.joinSilenceMs = Math.min(this.joinSilenceMs * 2, MAX_JOIN_SILENCE_MS);
     this.joined = false;
   }
 
-  private onJoined(seek: Seek, tookMs: number | undefined): void {
-    if (!this.joined) this.logger.info({ peer: this.options.peer, generation: this.generations }, "reading the peer's Kafka");
+  private onJoined(topics: readonly string[], seek: Seek, tookMs: number | undefined): void {
+    this.missingTopics = READ_TOPICS.filter((topic) => !topics.includes(topic));
+    const { generations: generation, missingTopics } = this;
+    if (!this.joined) this.logger[missingTopics.length > 0 ? 'warn' : 'info']({ peer: this.options.peer, generation, missingTopics }, "reading the peer's Kafka");
     this.joined = true;
     if (tookMs !== undefined) this.joinSilenceMs = Math.min(Math.max(SILENCE_MS, 2 * tookMs), MAX_JOIN_SILENCE_MS);
-    for (const stream of STREAMS) {
+    for (const stream of STREAMS.filter((name) => topics.includes(topicOf(name)))) {
       for (let partition = 0; partition < PARTITIONS; partition += 1) {
         const offset = this.applier.nextOffset(this.options.peer, stream, partition);
         if (offset !== undefined) seek(topicOf(stream), partition, offset);
@@ -141,9 +157,9 @@ export class PeerReader {
   }
 
   private async readTls(): Promise<BrokerTls | undefined> {
-    const { tls, peer } = this.options;
+    const { tls } = this.options;
     if (tls === undefined) return undefined;
     const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map((file) => readFile(file, 'utf8')));
-    return { ca: ca!, cert: cert!, key: key!, servername: peer };
+    return { ca: ca!, cert: cert!, key: key!, servername: this.serverName };
   }
 }

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import type { Consumer, EachBatchPayload, KafkaConfig } from 'kafkajs';
+import type { Admin, Consumer, EachBatchPayload, KafkaConfig } from 'kafkajs';
 import type { Logger } from 'pino';
-import { STREAMS } from '#kernel/wire';
 import { type BrokerTls, Kafka, TrackedSockets, kafkaLogs, logLevel, withDeadline } from './connection.js';
-import { HEARTBEATS_TOPIC, topicOf } from './topics.js';
+import { HEARTBEATS_TOPIC, READ_TOPICS, oneOf } from './topics.js';
 
 /** The settings of readers across the link, from recovery.md, "kafkajs between regions", where they were measured. */
 const CONNECTION_TIMEOUT_MS = 1_000;
@@ -21,6 +20,8 @@ const PARTITIONS_AT_ONCE = 4;
 /** How often silence is measured, and the most that one look counts, so that a stall of this process is not silence. */
 const WATCH_MS = 100;
 const WATCH_COUNTS_MS = 200;
+/** How often a cluster that lacked a topic is asked whether it has it now. */
+const TOPICS_MS = 1_000;
 /** Longest wait for a stopping consumer to leave its group; its sockets are destroyed then anyway. */
 const LEAVE_MS = 1_000;
 
@@ -39,14 +40,17 @@ export type Seek = (topic: string, partition: number, offset: number) => void;
 export interface GenerationEvents {
   /** A broker answered. */
   answered(): void;
-  /** The group was joined, the first time after `tookMs`: now the offsets are to be given, by `seek`. */
-  joined(tookMs: number | undefined): void;
+  /** The group was joined for these topics, the first time after `tookMs`: now their offsets are to be given, by `seek`. */
+  joined(topics: readonly string[], tookMs: number | undefined): void;
   /** One batch; must not throw, and resolves its offset itself. */
   batch(payload: EachBatchPayload): Promise<void>;
 }
 
-/** Why a generation ended. `silent-join`: the broker had answered, then the join was not answered in time. */
-export type GenerationEnd = 'stopped' | 'silent' | 'silent-join' | 'failed';
+/**
+ * Why a generation ended. `silent-join`: the broker had answered, then the join was not answered in time. `more-topics`:
+ * a topic that the cluster lacked is there now.
+ */
+export type GenerationEnd = 'stopped' | 'silent' | 'silent-join' | 'more-topics' | 'failed';
 
 /**
  * One kafkajs client with a group id of its own, and its watchdog. kafkajs can't be assigned partitions without a group;
@@ -57,6 +61,8 @@ export class ReaderGeneration {
   readonly groupId: string;
   private readonly sockets = new TrackedSockets();
   private readonly consumer: Consumer;
+  private readonly admin: Admin;
+  private topicsTimer: NodeJS.Timeout | undefined;
   private ended: GenerationEnd | undefined;
   private end!: (why: GenerationEnd) => void;
   private silenceMs = 0;
@@ -70,7 +76,9 @@ export class ReaderGeneration {
     private readonly logger: Logger,
   ) {
     this.groupId = `homeward.${options.region}.${randomBytes(9).toString('base64url')}`;
-    this.consumer = new Kafka(this.clientConfig()).consumer({
+    const client = new Kafka(this.clientConfig());
+    this.admin = client.admin();
+    this.consumer = client.consumer({
       groupId: this.groupId,
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
@@ -96,14 +104,20 @@ export class ReaderGeneration {
     this.read().catch((error: unknown) => this.fail(error));
     this.ended = await over;
     clearInterval(watch);
+    clearInterval(this.topicsTimer);
     if (this.ended === 'stopped') await withDeadline(this.consumer.disconnect(), LEAVE_MS, 'leaving the group').catch(() => undefined);
     this.sockets.destroy();
-    this.consumer.disconnect().catch(() => undefined);
+    for (const client of [this.consumer, this.admin]) client.disconnect().catch(() => undefined);
     return this.ended;
   }
 
   stop(): void {
     this.end?.('stopped');
+  }
+
+  /** Ends without a word to the broker, which is no longer the one to read. */
+  discard(): void {
+    this.end?.('failed');
   }
 
   /** Where to go on in a partition from the next fetch on. */
@@ -116,10 +130,11 @@ export class ReaderGeneration {
     }
   }
 
+  /** Subscribed by pattern, since that takes those that are there: the version before this one has fewer (design, "Replication between versions"). */
   private async read(): Promise<void> {
     await this.consumer.connect();
-    await this.consumer.subscribe({ topics: STREAMS.map(topicOf), fromBeginning: true });
-    await this.consumer.subscribe({ topics: [HEARTBEATS_TOPIC], fromBeginning: false });
+    await this.consumer.subscribe({ topics: [oneOf(READ_TOPICS.filter((topic) => topic !== HEARTBEATS_TOPIC))], fromBeginning: true });
+    await this.consumer.subscribe({ topics: [oneOf([HEARTBEATS_TOPIC])], fromBeginning: false });
     this.joining = performance.now();
     await this.consumer.run({
       autoCommit: false,
@@ -135,13 +150,28 @@ export class ReaderGeneration {
       this.silenceMs = 0;
       if (this.alive) events.answered();
     });
-    consumer.on(consumer.events.GROUP_JOIN, () => {
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       const tookMs = this.joining === undefined ? undefined : performance.now() - this.joining;
       this.joining = undefined;
       // kafkajs forgets its offsets at every join, so they are given at every join, before the first fetch.
-      if (this.alive) events.joined(tookMs);
+      const topics = Object.keys(payload.memberAssignment);
+      if (!this.alive) return;
+      events.joined(topics, tookMs);
+      const missing = READ_TOPICS.filter((topic) => !topics.includes(topic));
+      if (missing.length > 0) this.topicsTimer ??= setInterval(() => void this.lookFor(missing), TOPICS_MS);
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => this.fail(payload.error));
+  }
+
+  /** kafkajs subscribes only before it joins, so what has come since is read by the next generation. */
+  private async lookFor(missing: readonly string[]): Promise<void> {
+    try {
+      await this.admin.connect();
+      const present = await this.admin.listTopics();
+      if (missing.some((topic) => present.includes(topic))) this.end('more-topics');
+    } catch (error) {
+      if (this.alive) this.logger.debug({ err: error, peer: this.options.peer }, "the topics of the peer's Kafka could not be listed");
+    }
   }
 
   /** While batches are worked on nothing is asked of the broker, so that time is not silence. */

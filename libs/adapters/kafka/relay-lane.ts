@@ -1,15 +1,20 @@
 import type { Logger } from 'pino';
 import { DatabaseUnavailableError } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import type { StreamName } from '#kernel/wire';
 import type { KafkaPort } from './kafka-port.js';
 import type { OutboxRow, OutboxRows } from './outbox-rows.js';
-import { Pause } from './connection.js';
 import { topicOf } from './topics.js';
 
 /** Rows numbered in one transaction and sent at once (hot-paths: 500 to 1,000). */
 const BATCH_ROWS = 1_000;
 /** Numbered batches kept in memory while one is being sent; what is more is read from the table again. */
 const QUEUED_BATCHES = 2;
+/**
+ * How long numbering waits for a place among them while Kafka takes events, so that a backlog is not read twice; no longer, since heads and pulling by
+ * number go on with a Kafka that is frozen.
+ */
+const ROOM_MS = 250;
 /** A send of more than this is cut in pieces: brokers refuse above 1 MiB. */
 const SEND_BYTES = 512 * 1_024;
 /** First and longest pause after a failed send. */
@@ -30,6 +35,7 @@ export class RelayLane {
   private sending: Promise<void> | undefined;
   private queue: OutboxRow[][] = [];
   private readonly pause = new Pause();
+  private readonly room = new Pause();
   failing = false;
 
   constructor(
@@ -54,6 +60,7 @@ export class RelayLane {
   async halt(): Promise<void> {
     this.active = false;
     this.pause.wake();
+    this.room.wake();
     await Promise.all([this.numbering, this.sending]);
   }
 
@@ -96,15 +103,23 @@ export class RelayLane {
         this.head = Math.max(this.head, batch.at(-1)!.number);
         if (this.queue.length < QUEUED_BATCHES) this.queue.push(batch);
         if (batch.length === BATCH_ROWS) this.wanted = true;
+        this.send();
+        await this.untilRoom();
       } catch (error) {
         // Whether it was done or not: the poll finds rows without a number, and learns the head of those that have one.
         this.logger.debug({ err: error, stream: this.stream, partition: this.partition }, 'numbering the outbox failed');
         break;
       }
-      this.send();
     }
     // In the same turn as the last look at `wanted`, so that no wake falls in between.
     this.numbering = undefined;
+  }
+
+  private async untilRoom(): Promise<void> {
+    const untilMs = performance.now() + ROOM_MS;
+    for (let leftMs = ROOM_MS; leftMs > 0 && this.active && !this.failing && this.queue.length === QUEUED_BATCHES; leftMs = untilMs - performance.now()) {
+      await this.room.wait(leftMs);
+    }
   }
 
   private send(): void {
@@ -135,6 +150,7 @@ export class RelayLane {
   private async nextBatch(): Promise<OutboxRow[]> {
     while (this.queue.length > 0) {
       const batch = this.queue.shift()!;
+      this.room.wake();
       if (batch[0]!.number === this.sent + 1) return batch;
     }
     const head = this.head;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import { PARTITIONS, STREAMS, type StreamName, type StreamPositions, positionsBy } from '#kernel/wire';
-import { Pause } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
 import { GapPuller, type Pulled } from './gap-puller.js';
 import type { Incoming } from './plan-run.js';
@@ -80,6 +80,11 @@ export class StreamApplier {
    */
   async load(writer: string): Promise<void> {
     for (const { lane } of this.of(writer)) await lane.load();
+  }
+
+  /** Reads all positions of a writer's streams again, since something else moved them. */
+  async reload(writer: string): Promise<void> {
+    for (const { lane } of this.of(writer)) await lane.forget();
   }
 
   /** The Kafka offset to go on from; undefined when none is known, which means from the beginning. */

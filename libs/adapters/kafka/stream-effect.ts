@@ -10,6 +10,8 @@ export interface StreamEffect {
    * own, as an epoch does (design, rule 4).
    */
   readonly followsDeadLetters: boolean;
+  /** Of such a stream, a message that waits behind none all the same, and none behind it: it is kept aside without its key. */
+  standsAlone?(message: StreamMessage): boolean;
   /**
    * Does what the messages say, all of one writer and partition, in order of their numbers, in the transaction that also
    * advances the position. An error that lies in the data makes the applier find the one message and keep it aside.

@@ -75,8 +75,17 @@ export class StreamLane {
   moveTo(number: number): Promise<void> {
     return this.inTurn(async () => {
       await this.load();
-      if (number > this.last) await this.commit(number, undefined, async () => undefined);
+      if (number <= this.last) return;
+      // Whatever happens, the table knows the position.
+      this.loaded = false;
+      await this.commit(number, undefined, async () => undefined);
+      this.loaded = true;
     });
+  }
+
+  /** The position was moved behind this process's back: it is read again. */
+  forget(): Promise<void> {
+    return this.inTurn(async () => void (this.loaded = false)).then(() => this.load());
   }
 
   /** Resolves when what was under way is done. */
@@ -115,7 +124,7 @@ export class StreamLane {
       if (steps.length === 1) {
         if (first!.message === undefined) throw error;
         const detail = error instanceof Error ? error.message : String(error);
-        return this.applySteps([asLetter(first!, 'refused', detail)]);
+        return this.applySteps([asLetter(first!, 'refused', detail, this.isAlone(first!.message) ? undefined : first!.message.key)]);
       }
       const middle = Math.ceil(steps.length / 2);
       await this.applyRun(steps.slice(0, middle));
@@ -153,7 +162,8 @@ export class StreamLane {
     const letters: Letter[] = [];
     const aside = await this.keysAside(tx, steps);
     for (const step of steps) {
-      const { message, letter } = step.message !== undefined && aside.has(step.message.key) ? asLetter(step, 'follows-dead-letter', 'an earlier message of its key is kept aside') : step;
+      const waits = step.message !== undefined && aside.has(step.message.key) && !this.isAlone(step.message);
+      const { message, letter } = waits ? asLetter(step, 'follows-dead-letter', 'an earlier message of its key is kept aside', step.message.key) : step;
       if (letter !== undefined) {
         letters.push(letter);
         if (this.effect.followsDeadLetters && letter.key !== null) aside.add(letter.key);
@@ -167,6 +177,10 @@ export class StreamLane {
     if (!this.effect.followsDeadLetters) return new Set();
     const keys = steps.flatMap(({ message }) => (message === undefined ? [] : [message.key])).filter((key) => this.letters.openCountByKey(this.writer, this.stream, key) > 0);
     return keys.length === 0 ? new Set() : this.letters.openAmong(tx, this, keys);
+  }
+
+  private isAlone(message: StreamMessage): boolean {
+    return this.effect.standsAlone?.(message) ?? false;
   }
 
   private noteLetters(letters: readonly Letter[]): void {
@@ -189,9 +203,9 @@ export class StreamLane {
   }
 }
 
-function asLetter(step: Step, reason: 'refused' | 'follows-dead-letter', detail: string): Step {
+function asLetter(step: Step, reason: 'refused' | 'follows-dead-letter', detail: string, key: string | undefined): Step {
   const { number, incoming, message } = step;
-  return { number, incoming, letter: letterOf(incoming, reason, detail, { number, key: message?.key, v: message?.v }) };
+  return { number, incoming, letter: letterOf(incoming, reason, detail, { number, key, v: message?.v }) };
 }
 
 interface PositionRow {

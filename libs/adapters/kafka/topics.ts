@@ -12,6 +12,14 @@ export function topicOf(stream: StreamName): string {
   return `homeward.${stream}`;
 }
 
+/** What is read of a peer's cluster. */
+export const READ_TOPICS: readonly string[] = [...STREAMS.map(topicOf), HEARTBEATS_TOPIC];
+
+/** A pattern that matches these topics and no other. */
+export function oneOf(topics: readonly string[]): RegExp {
+  return new RegExp(`^(${topics.map((topic) => topic.replaceAll('.', '\\.')).join('|')})$`);
+}
+
 /** The stream that a topic carries; undefined for heartbeats and strangers. */
 export function streamOf(topic: string): StreamName | undefined {
   return STREAMS.find((stream) => topicOf(stream) === topic);

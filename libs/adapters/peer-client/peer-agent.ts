@@ -9,15 +9,15 @@ export interface PeerTls {
   readonly key: Buffer;
 }
 
-/** Keeps connections to one peer, checks its name, and sees how long its certificate lasts. */
+/** Keeps connections to one peer, checks its name and so its incarnation, and sees how long its certificate lasts. */
 export class PeerAgent extends Agent {
   constructor(
     maxSockets: number,
-    peer: string,
+    serverName: string,
     tls: PeerTls,
     private readonly seen: (expiresMs: number) => void,
   ) {
-    super({ keepAlive: true, timeout: limits.peerIdleSocketMs, maxSockets, servername: peer, minVersion: 'TLSv1.3', ...tls });
+    super({ keepAlive: true, timeout: limits.peerIdleSocketMs, maxSockets, servername: serverName, minVersion: 'TLSv1.3', ...tls });
   }
 
   override createConnection(...args: Parameters<Agent['createConnection']>): ReturnType<Agent['createConnection']> {

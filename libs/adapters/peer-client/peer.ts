@@ -3,6 +3,7 @@ import type { AxiosInstance } from 'axios';
 import type { Logger } from 'pino';
 import { ClockMap, type Clock } from '#kernel/clock';
 import { limits } from '#kernel/config';
+import { FIRST_INCARNATION, serverNameOf } from '#kernel/ids';
 import { currentRequestId } from '#kernel/telemetry';
 import { type HeartbeatAnswer, readHeartbeatAnswer } from '#kernel/wire';
 import { Breaker } from './breaker.js';
@@ -29,6 +30,15 @@ export interface PeerOptions {
   readonly tls: PeerTls;
 }
 
+/** What a peer's heartbeats lead to. */
+export interface PeerEvents {
+  /** False where it is not the peer that is known here: it then counts as unreachable. */
+  accepts(peer: Peer, answer: HeartbeatAnswer): boolean;
+  answered(peer: Peer, answer: HeartbeatAnswer): void;
+  /** The peer refuses this region, since it knows a later incarnation of it. */
+  superseded(peer: Peer): void;
+}
+
 /** Connections to the peer, and the calls that use them. */
 interface Pool {
   readonly agent: PeerAgent;
@@ -51,6 +61,8 @@ export class Peer {
   lastAnswer: HeartbeatAnswer | undefined;
   /** When the certificate expires that the peer presented last; undefined before the first handshake. */
   certificateExpiresMs: number | undefined;
+  private incarnation = FIRST_INCARNATION;
+  private tls: PeerTls;
   private calls: Pool;
   private beats: Pool;
   private readonly breakers: Record<CallKind, Breaker> = { read: new Breaker(limits.breakerFailures), write: new Breaker(limits.breakerFailures) };
@@ -64,19 +76,33 @@ export class Peer {
     private readonly options: PeerOptions,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    private readonly onAnswer: (peer: Peer, answer: HeartbeatAnswer) => void,
+    private readonly events: PeerEvents,
   ) {
     this.id = `peer-${options.name}`;
     this.name = options.name;
-    this.calls = this.pool(CALL_SOCKETS, options.tls);
-    this.beats = this.pool(HEARTBEATS_AT_ONCE, options.tls);
+    this.tls = options.tls;
+    this.calls = this.pool(CALL_SOCKETS);
+    this.beats = this.pool(HEARTBEATS_AT_ONCE);
   }
 
   /** Presents this certificate from now on; calls under way end on the connections that they have. */
   renew(tls: PeerTls): void {
+    this.tls = tls;
+    this.connectAnew();
+  }
+
+  /** Speaks with this incarnation of the peer only; what another one said counts no longer. */
+  expect(incarnation: number): void {
+    if (incarnation === this.incarnation) return;
+    this.incarnation = incarnation;
+    this.lastAnswer = undefined;
+    this.connectAnew();
+  }
+
+  private connectAnew(): void {
     const old = [this.calls, this.beats];
-    this.calls = this.pool(CALL_SOCKETS, tls);
-    this.beats = this.pool(HEARTBEATS_AT_ONCE, tls);
+    this.calls = this.pool(CALL_SOCKETS);
+    this.beats = this.pool(HEARTBEATS_AT_ONCE);
     for (const { agent } of old) agent.retire();
   }
 
@@ -89,8 +115,8 @@ export class Peer {
     for (const { agent } of [this.calls, this.beats]) agent.destroy();
   }
 
-  private pool(maxSockets: number, tls: PeerTls): Pool {
-    const agent = new PeerAgent(maxSockets, this.name, tls, (expiresMs) => (this.certificateExpiresMs = expiresMs));
+  private pool(maxSockets: number): Pool {
+    const agent = new PeerAgent(maxSockets, serverNameOf(this.name, this.incarnation), this.tls, (expiresMs) => (this.certificateExpiresMs = expiresMs));
     return { agent, axios: peerInstance(this.options.url, agent) };
   }
 
@@ -131,6 +157,13 @@ export class Peer {
     return this.guarded<T>(kind, path, body, budgetMs);
   }
 
+  /**
+   * A question of a region that serves nobody yet, and so has no heartbeats to go by: sent whatever was heard, beside the breakers.
+   */
+  ask<T>(path: string, body: unknown, budgetMs: number): Promise<PeerOutcome<T>> {
+    return send<T>(this.calls.axios, { method: 'POST', path, body, headers: { 'homeward-to': this.name, 'homeward-from': this.options.own } }, budgetMs);
+  }
+
   private async guarded<T>(kind: CallKind, path: string, body: unknown, budgetMs: number): Promise<PeerOutcome<T>> {
     const untilMs = performance.now() + budgetMs;
     try {
@@ -159,13 +192,17 @@ export class Peer {
     this.noteReachability();
     if (this.beatsUnderWay >= HEARTBEATS_AT_ONCE) return;
     this.beatsUnderWay += 1;
+    const { incarnation } = this;
     const sentAtMonoMs = this.clock.monoMs();
     const headers = { 'homeward-to': this.name, 'homeward-from': this.options.own };
     const outcome = await send<unknown>(this.beats.axios, { method: 'GET', path: '/peer/v1/heartbeat', headers }, HEARTBEAT_TIMEOUT_MS);
     this.beatsUnderWay -= 1;
+    // One that was asked before another incarnation was expected answers late.
+    if (incarnation !== this.incarnation) return;
+    if (outcome.kind === 'answered' && outcome.status === 403 && isSuperseded(outcome.body)) this.events.superseded(this);
     if (outcome.kind !== 'answered' || outcome.status !== 200) return;
     const answer = readHeartbeatAnswer(outcome.body);
-    if (answer?.region === this.name) this.arrived(answer, sentAtMonoMs);
+    if (answer?.region === this.name && this.events.accepts(this, answer)) this.arrived(answer, sentAtMonoMs);
   }
 
   private arrived(answer: HeartbeatAnswer, sentAtMonoMs: number): void {
@@ -176,7 +213,7 @@ export class Peer {
     if (overtaken) return;
     this.lastAnswer = answer;
     if (answer.serving) for (const breaker of Object.values(this.breakers)) breaker.probed(sentAtMonoMs);
-    this.onAnswer(this, answer);
+    this.events.answered(this, answer);
   }
 
   private noteReachability(): void {
@@ -185,4 +222,8 @@ export class Peer {
     this.reachableBefore = reachable;
     this.logger[reachable ? 'info' : 'warn']({ peer: this.name }, reachable ? 'peer reachable' : 'peer unreachable');
   }
+}
+
+function isSuperseded(body: unknown): boolean {
+  return (body as { reason?: unknown } | null)?.reason === 'superseded';
 }

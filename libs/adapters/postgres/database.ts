@@ -3,9 +3,9 @@ import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { limits } from '#kernel/config';
 import { type DiskOptions, DiskReserve } from './disk-reserve.js';
-import { DatabaseOutcomeUnknownError, DatabaseUnavailableError, asRefusal, endsConnection, isRefusal, isStatementError } from './errors.js';
+import { ClaimError, DatabaseOutcomeUnknownError, DatabaseUnavailableError, asRefusal, endsConnection, isRefusal, isStatementError } from './errors.js';
 import { Listener } from './listener.js';
-import { WrongRegionError, prepareSchema } from './schema.js';
+import { type Claim, WrongIncarnationError, WrongRegionError, prepareSchema } from './schema.js';
 import { migrations } from './migrations/index.js';
 
 /** A statement with a name is prepared once per connection (hot-paths: TypeORM's own query() can not name statements). */
@@ -35,9 +35,10 @@ export class Database {
   private prepared = false;
   private stopping = false;
   private starting: Promise<void> | undefined;
+  private claim: Claim | undefined;
 
   constructor(
-    private readonly options: { url: string; region: string; disk?: DiskOptions; pool?: number },
+    private readonly options: { url: string; region: string; disk?: DiskOptions; pool?: number; incarnation?: number },
     private readonly logger: Logger,
   ) {
     this.listener = new Listener(options.url, logger);
@@ -61,6 +62,23 @@ export class Database {
         keepAlive: true,
       },
     });
+  }
+
+  /** Tells it from every other database that claims to be this region's; undefined until it could be read. */
+  identity: string | undefined;
+  /** Why it is not ready; undefined while it only has not been reached. */
+  problem: string | undefined;
+
+  /** What a new database of this region must have before it is used; to be told before `run`. */
+  onClaim(claim: Claim): void {
+    this.claim = claim;
+  }
+
+  /** From now on nothing is read or written: this database is no longer the region's own. */
+  retire(why: string): void {
+    this.prepared = false;
+    this.stopping = true;
+    this.problem = why;
   }
 
   /** True once connected and migrated; stays true while the server is away, since its schema does not leave with it. */
@@ -119,8 +137,7 @@ export class Database {
     const client = await this.checkOut();
     let committing = false;
     try {
-      await client.query('BEGIN');
-      if (limitMs !== limits.databaseStatementMs) await client.query(`SET LOCAL statement_timeout = ${Math.trunc(limitMs)}`);
+      await client.query(limitMs === limits.databaseStatementMs ? 'BEGIN' : `BEGIN; SET LOCAL statement_timeout = ${Math.trunc(limitMs)}`);
       const tx: Transaction = { query: async <R>(statement: Statement | string, values: unknown[] = []) => (await client.query(asConfig(statement, values, limitMs))).rows as R[] };
       const result = await fn(tx);
       committing = true;
@@ -179,13 +196,15 @@ export class Database {
     for (let attempt = 0; !this.stopping; attempt += 1) {
       try {
         if (!this.source.isInitialized) await this.source.initialize();
-        await prepareSchema(this.source, this.options);
-        this.prepared = true;
+        this.identity = await prepareSchema(this.source, { ...this.options, claim: this.claim });
+        this.problem = undefined;
+        this.prepared = !this.stopping;
         this.logger.info('the database is connected and migrated');
         for (const fn of this.onReady.splice(0)) fn();
         return;
       } catch (error) {
-        if (error instanceof WrongRegionError) throw error;
+        if (error instanceof WrongRegionError || error instanceof WrongIncarnationError) throw error;
+        this.problem = error instanceof ClaimError ? error.message : undefined;
         if (attempt % 20 === 0) this.logger.warn({ err: error }, 'the database is not ready yet');
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
       }

@@ -23,12 +23,18 @@ export class DatabaseOutcomeUnknownError extends Error {
   }
 }
 
+/** A new database can't be made this region's own yet, for a reason that an operator is told. */
+export class ClaimError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ClaimError';
+  }
+}
+
 /** What PostgreSQL itself said, with its SQLSTATE. Structural, since pg's class is not exported as a value everywhere. */
 export interface StatementError extends Error {
   readonly code: string;
   readonly severity: string;
-  readonly constraint?: string;
-  readonly detail?: string;
 }
 
 export function isStatementError(error: unknown): error is StatementError {

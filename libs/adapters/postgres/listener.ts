@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import type { Logger } from 'pino';
+import { Pause } from '#kernel/clock';
 import { limits } from '#kernel/config';
 
 type Heard = (payload: string | undefined) => void;
@@ -16,10 +17,12 @@ const PROBE_MS = 2_000;
 export class Listener {
   readonly id = 'database-listener';
   private readonly heard = new Map<string, Heard[]>();
+  private readonly pause = new Pause();
+  /** Of the connection that there is: the end of one that was given up is no reason to hurry. */
+  private untilProbe = new Pause();
   private client: Client | undefined;
   private stopping = false;
   private loop: Promise<void> | undefined;
-  private wake: () => void = () => undefined;
 
   constructor(
     private readonly url: string,
@@ -37,7 +40,7 @@ export class Listener {
 
   async stop(): Promise<void> {
     this.stopping = true;
-    this.wake();
+    for (const pause of [this.pause, this.untilProbe]) pause.wake();
     await this.loop;
   }
 
@@ -51,15 +54,17 @@ export class Listener {
       }
       await this.client?.end().catch(() => undefined);
       this.client = undefined;
-      if (!this.stopping) await this.pause(RECONNECT_MS);
+      if (!this.stopping) await this.pause.wait(RECONNECT_MS);
     }
   }
 
   private async connect(): Promise<void> {
     const client = new Client({ connectionString: this.url, connectionTimeoutMillis: limits.databaseConnectMs, query_timeout: limits.databaseStatementMs, keepAlive: true });
+    const pause = new Pause();
     this.client = client;
-    client.on('error', () => this.wake());
-    client.on('end', () => this.wake());
+    this.untilProbe = pause;
+    client.on('error', () => pause.wake());
+    client.on('end', () => pause.wake());
     client.on('notification', ({ channel, payload }) => this.tell(channel, payload ?? ''));
     await client.connect();
     for (const channel of this.heard.keys()) await client.query(`LISTEN ${channel}`);
@@ -69,22 +74,12 @@ export class Listener {
   /** Returns when told to stop; throws when the connection does not answer a probe. */
   private async untilLost(): Promise<void> {
     while (!this.stopping) {
-      await this.pause(PROBE_MS);
+      await this.untilProbe.wait(PROBE_MS);
       if (!this.stopping) await this.client!.query('SELECT 1');
     }
   }
 
   private tell(channel: string, payload: string | undefined): void {
     for (const fn of this.heard.get(channel) ?? []) fn(payload);
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -31,11 +31,11 @@ const tailSql = `
  * The newest error of one subscription's apply worker, from the end of the server's own log: the counters say that it
  * stopped, only the log says at which row. Undefined where there is no json log or it may not be read.
  */
-export async function readApplyError(database: OwnDatabase, about: { peer: string; region: string; subscriptionOid: string; pids: readonly number[] }): Promise<ApplyError | undefined> {
+export async function readApplyError(database: OwnDatabase, about: { peer: string; reader: string; subscriptionOid: string; pids: readonly number[] }): Promise<ApplyError | undefined> {
   const rows = await database.query<{ tail: Buffer; nowMs: number }>(tailSql, [timings.logTailBytes]);
   const lines = rows[0]?.tail.toString('utf8').split('\n') ?? [];
   const oldestMs = (rows[0]?.nowMs ?? 0) - timings.errorFreshMs - timings.watchEveryMs;
-  const marks = [`"pg_${about.subscriptionOid}"`, `"${subscriptionFrom(about.peer)}"`, `"${slotOf(about.peer, about.region)}"`];
+  const marks = [`"pg_${about.subscriptionOid}"`, `"${subscriptionFrom(about.peer)}"`, `"${slotOf(about.peer, about.reader)}"`];
   for (const line of lines.toReversed()) {
     const entry = parse(line);
     if (entry?.error_severity !== 'ERROR' || !/logical replication.* worker/.test(entry.backend_type ?? '')) continue;

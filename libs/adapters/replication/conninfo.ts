@@ -32,3 +32,8 @@ export function parseConninfo(text: string): ReadonlyMap<string, string> {
   if (!/^\d{1,5}$/.test(found.get('port')!)) throw new ConninfoError('port is not one number');
   return found;
 }
+
+/** The same string with another host, which is a name and needs no quotes; everything else stays as it was written. */
+export function withHost(text: string, host: string): string {
+  return text.replaceAll(pair, (whole, key: string) => (key === 'host' ? ` host=${host} ` : whole)).trim();
+}

@@ -1,3 +1,4 @@
+import { FIRST_INCARNATION } from '#kernel/ids';
 import { isLost, type OwnSeen, type PeerSeen, type SubscriptionSeen } from './inspect.js';
 import { identifier, literal, publicationOf, slotOf, subscriptionFrom } from './names.js';
 import { schemaDifference } from './schema-difference.js';
@@ -25,8 +26,10 @@ export type Step =
   | { readonly kind: 'rebuild'; readonly reason: RebuildReason };
 
 export interface Wanted {
-  readonly region: string;
+  /** This region with its incarnation, as its slots name it. */
+  readonly reader: string;
   readonly peer: string;
+  readonly peerIncarnation: number;
   readonly conninfo: string;
   readonly tables: readonly string[];
 }
@@ -48,7 +51,8 @@ export function decideHere(own: OwnSeen, wanted: Wanted): Step {
 export function decideWithPeer(own: OwnSeen, peer: PeerSeen, wanted: Wanted): Step {
   const { subscription } = own;
   const known = subscription?.note?.system;
-  if (known !== undefined && known !== peer.system && subscription?.note?.asked !== true) return replaced(wanted.peer);
+  const rebuilt = wanted.peerIncarnation > (subscription?.note?.incarnation ?? FIRST_INCARNATION);
+  if (known !== undefined && known !== peer.system && subscription?.note?.asked !== true && !rebuilt) return replaced(wanted.peer);
   if (peer.publication === null) return { kind: 'wait', cause: 'peer-not-ready', detail: `${wanted.peer} has no publication ${publicationOf(wanted.peer)} yet` };
   if (peer.unreadable.length > 0) return { kind: 'wait', cause: 'peer-not-ready', detail: `${wanted.peer} does not let us read ${peer.unreadable.join(', ')} yet` };
 
@@ -66,7 +70,7 @@ function rebuildReason(subscription: SubscriptionSeen | null, peer: PeerSeen, wa
   if (subscription.note.system !== undefined && subscription.note.system !== peer.system) return 'peer-replaced';
   if (subscription.slot === null) return subscription.note.system === undefined ? 'first-setup' : 'interrupted';
   if (subscription.note.asked === true) return 'asked';
-  if (subscription.slot !== slotOf(wanted.peer, wanted.region) || subscription.publications.join() !== publicationOf(wanted.peer)) return 'slot-differs';
+  if (subscription.slot !== slotOf(wanted.peer, wanted.reader) || subscription.publications.join() !== publicationOf(wanted.peer)) return 'slot-differs';
   if (peer.slot === null) return 'slot-gone';
   if (isLost(peer.slot)) return 'slot-lost';
   if (subscription.note.publication !== peer.publication!.oid) return 'publication-recreated';
@@ -83,7 +87,7 @@ function replaced(peer: string): Step {
     kind: 'wait',
     cause: 'peer-replaced',
     detail: `the server of ${peer} is another one than before; its rows here are kept as they are`,
-    mend: `rebuild ${peer} from the other regions, then ask for a copy of it here`,
+    mend: `npm run regions -- rebuild ${peer}, and its rows are copied by themselves; where that server has them all, POST /ops/copies {"peer": "${peer}"}`,
   };
 }
 

@@ -1,10 +1,5 @@
-export { Replication, type ReplicationOptions } from './replication.js';
-export { PeerDatabase, type TlsFiles } from './peer-database.js';
-export { ConninfoError, parseConninfo } from './conninfo.js';
-export { type CopiedTable, mergeRows } from './copy.js';
+export { Replication } from './replication.js';
+export { mergeRows } from './copy.js';
 export { type Column, type Schema, readSchema } from './inspect.js';
 export { PUBLISHED_TABLES, identifier, literal } from './names.js';
 export { keyColumns } from './schema-difference.js';
-export type { PublicationState } from './publication.js';
-export type { PeerReplicationStatus, ReplicationState } from './status.js';
-export type { SlotSeen } from './watch.js';

@@ -61,6 +61,8 @@ export interface Note {
   readonly system?: string;
   /** The peer's publication at the last copy: one made anew may have missed rows. */
   readonly publication?: string;
+  /** The peer's incarnation at the last copy; absent: the first. */
+  readonly incarnation?: number;
   /** Copies made, the first set-up not counted. */
   readonly rebuilds: number;
   /** Why the last one was made, or the one that is due. */
@@ -108,8 +110,8 @@ export async function readSchema(on: OwnTransaction, tables: readonly string[]):
 }
 
 /** Asks the peer's server, over the caller's connection, for all that a comparison needs: one question, one answer. */
-export async function inspectPeer(session: Session, peer: string, own: string): Promise<PeerSeen> {
-  const [row] = await session.query<{ seen: PeerSeen }>(peerSql, [publicationOf(peer), slotOf(peer, own)]);
+export async function inspectPeer(session: Session, peer: string, reader: string): Promise<PeerSeen> {
+  const [row] = await session.query<{ seen: PeerSeen }>(peerSql, [publicationOf(peer), slotOf(peer, reader)]);
   return row!.seen;
 }
 

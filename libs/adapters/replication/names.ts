@@ -14,8 +14,11 @@ export const publicationOf = (region: string): string => `${PREFIX}${region}`;
 /** The subscription to `peer`, in the own server. */
 export const subscriptionFrom = (peer: string): string => `${PREFIX}from_${peer}`;
 
-/** The slot in `writer`'s server that `reader` reads: slots know only a-z, 0-9 and _. */
-export const slotOf = (writer: string, reader: string): string => `${PREFIX}${writer}_to_${reader}`.replaceAll('-', '_');
+/**
+ * The slot in `writer`'s server that `reader` reads: slots know only a-z, 0-9 and _. A reader is named with its incarnation
+ * (`serverNameOf`), so that one which was lost and comes back never takes the slot of its successor.
+ */
+export const slotOf = (writer: string, reader: string): string => `${PREFIX}${writer}_to_${reader}`.replaceAll('-', '_').replaceAll('.', '__');
 
 /** The role in the own server as which `peer` comes. */
 export const roleOf = (peer: string): string => `peer_${peer}`;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ClientConfig } from 'pg';
-import { ConninfoError, parseConninfo } from './conninfo.js';
+import { ConninfoError, parseConninfo, withHost } from './conninfo.js';
 import { Session } from './session.js';
 import { timings } from './timings.js';
 
@@ -17,16 +17,28 @@ export interface TlsFiles {
  */
 export class PeerDatabase {
   private readonly settings: ReadonlyMap<string, string>;
+  private name: string;
 
   /** @throws ConninfoError where the string can not be used, or asks for TLS and no files were given */
   constructor(
-    readonly conninfo: string,
+    private readonly given: string,
     private readonly tls: TlsFiles | undefined,
   ) {
-    this.settings = parseConninfo(conninfo);
+    this.settings = parseConninfo(given);
+    this.name = this.settings.get('host')!;
     const mode = this.settings.get('sslmode') ?? 'disable';
     if (mode !== 'disable' && mode !== 'verify-full') throw new ConninfoError('sslmode is neither verify-full nor disable');
     if (mode === 'verify-full' && tls === undefined) throw new ConninfoError('sslmode=verify-full needs this region\'s TLS files');
+  }
+
+  /** The server's certificate must carry this name from now on. */
+  expect(name: string): void {
+    this.name = name;
+  }
+
+  /** What the apply worker connects by. */
+  get conninfo(): string {
+    return this.name === this.settings.get('host') ? this.given : withHost(this.given, this.name);
   }
 
   /** @throws Error when the peer's server can not be reached, proves to be another, or refuses */
@@ -35,7 +47,7 @@ export class PeerDatabase {
   }
 
   private async config(): Promise<ClientConfig> {
-    const host = this.settings.get('host')!;
+    const host = this.name;
     return {
       host: this.settings.get('hostaddr') ?? host,
       port: Number(this.settings.get('port')),

@@ -8,8 +8,10 @@ import type { Session } from './session.js';
 import { pause, timings } from './timings.js';
 
 export interface RebuildTask {
-  readonly region: string;
+  /** This region with its incarnation, as its slots name it. */
+  readonly reader: string;
   readonly peer: string;
+  readonly peerIncarnation: number;
   readonly reason: RebuildReason;
   readonly database: PeerDatabase;
   readonly tables: readonly string[];
@@ -69,7 +71,7 @@ async function standStill(here: Session, task: RebuildTask): Promise<void> {
   const { subscription } = await inspectOwn(here, task.peer, []);
   if (subscription === null) return;
   if (subscription.slot !== null || subscription.enabled) {
-    const due: Note = { system: task.note?.system, publication: task.note?.publication, rebuilds: task.note?.rebuilds ?? 0, reason: task.reason, asked: task.note?.asked };
+    const due: Note = { system: task.note?.system, incarnation: task.note?.incarnation, publication: task.note?.publication, rebuilds: task.note?.rebuilds ?? 0, reason: task.reason, asked: task.note?.asked };
     await here.transact(async () => {
       await here.query(`ALTER SUBSCRIPTION ${name} DISABLE`);
       await here.query(`ALTER SUBSCRIPTION ${name} SET (slot_name = NONE)`);
@@ -86,7 +88,7 @@ async function standStill(here: Session, task: RebuildTask): Promise<void> {
 
 /** A walsender that an old cut has left behind may still hold the slot; it is our role's own, so we may end it. */
 async function dropSlot(here: Session, reader: Session, task: RebuildTask): Promise<void> {
-  const slot = slotOf(task.peer, task.region);
+  const slot = slotOf(task.peer, task.reader);
   for (let waitedMs = 0; ; waitedMs += 50) {
     task.signal.throwIfAborted();
     await here.query('SELECT 1');
@@ -111,9 +113,9 @@ async function beginAtNewSlot(reader: Session, task: RebuildTask): Promise<PeerS
   const abort = () => maker.destroy(new Error('stopping'));
   task.signal.addEventListener('abort', abort);
   try {
-    const [made] = await maker.query<{ snapshot_name: string }>(`CREATE_REPLICATION_SLOT ${identifier(slotOf(task.peer, task.region))} LOGICAL pgoutput (SNAPSHOT 'export')`, undefined, timings.slotMs);
+    const [made] = await maker.query<{ snapshot_name: string }>(`CREATE_REPLICATION_SLOT ${identifier(slotOf(task.peer, task.reader))} LOGICAL pgoutput (SNAPSHOT 'export')`, undefined, timings.slotMs);
     await reader.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${literal(made!.snapshot_name)}; ${plainText}`);
-    return await inspectPeer(reader, task.peer, task.region);
+    return await inspectPeer(reader, task.peer, task.reader);
   } finally {
     task.signal.removeEventListener('abort', abort);
     await maker.close();
@@ -151,14 +153,14 @@ async function subscribe(here: Session, seen: PeerSeen, task: RebuildTask): Prom
   const name = identifier(subscriptionFrom(task.peer));
   const first = task.note?.system === undefined;
   const [now] = await here.query<{ at: string }>("SELECT to_jsonb(clock_timestamp()) #>> '{}' AS at");
-  const note: Note = { system: seen.system, publication: seen.publication!.oid, rebuilds: (task.note?.rebuilds ?? 0) + (first ? 0 : 1), reason: task.reason, at: new Date(now!.at).toISOString() };
+  const note: Note = { system: seen.system, incarnation: task.peerIncarnation, publication: seen.publication!.oid, rebuilds: (task.note?.rebuilds ?? 0) + (first ? 0 : 1), reason: task.reason, at: new Date(now!.at).toISOString() };
   const { subscription } = await inspectOwn(here, task.peer, []);
   const limitMs = timings.subscribeMs * task.patience;
   await here.transact(async () => {
     if (subscription !== null) await here.query(`ALTER SUBSCRIPTION ${name} RENAME TO ${identifier(replacedBy(task.peer))}`);
     await here.query(
       `CREATE SUBSCRIPTION ${name} CONNECTION ${literal(task.database.conninfo)} PUBLICATION ${identifier(publicationOf(task.peer))}
-       WITH (create_slot = false, slot_name = ${literal(slotOf(task.peer, task.region))}, copy_data = false, ${subscriptionOptions})`,
+       WITH (create_slot = false, slot_name = ${literal(slotOf(task.peer, task.reader))}, copy_data = false, ${subscriptionOptions})`,
       undefined,
       limitMs + timings.ownQueryMs,
     );

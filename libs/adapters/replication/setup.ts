@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { FIRST_INCARNATION, serverNameOf } from '#kernel/ids';
 import { decideHere, decideWithPeer, type Step, type Wanted } from './decide.js';
 import { inspectOwn, inspectPeer, type OwnSeen, type PeerSeen } from './inspect.js';
 import { MendingLock } from './lock.js';
@@ -10,7 +11,8 @@ import type { SetupFacts } from './status.js';
 import { pause, timings } from './timings.js';
 
 export interface PeerSetupOptions {
-  readonly region: string;
+  /** This region with its incarnation, as its slots name it. */
+  readonly reader: string;
   readonly peer: string;
   readonly database: PeerDatabase;
   readonly ownDatabaseUrl: string;
@@ -31,6 +33,7 @@ export class ReplicationSetup {
   private running: Promise<void> | undefined;
   private there: Session | undefined;
   private openings = 0;
+  private incarnation = FIRST_INCARNATION;
   private roundTripMs = 0;
   private failures = 0;
   private notBeforeMono = 0;
@@ -51,6 +54,13 @@ export class ReplicationSetup {
     this.lock.break(new Error('stopping'));
     this.there?.destroy(new Error('stopping'));
     await this.running;
+  }
+
+  /** Reads from this incarnation of the peer only: once it is rebuilt its rows are copied anew. */
+  expect(incarnation: number): void {
+    this.incarnation = incarnation;
+    this.options.database.expect(serverNameOf(this.options.peer, incarnation));
+    this.there?.destroy(new Error('the peer has another incarnation'));
   }
 
   get known(): SetupFacts {
@@ -117,11 +127,11 @@ export class ReplicationSetup {
   }
 
   private async copy(here: Session, own: OwnSeen, step: Extract<Step, { kind: 'rebuild' }>): Promise<void> {
-    const { region, peer, database, tables, logger, monoMs } = this.options;
+    const { reader, peer, database, tables, logger, monoMs } = this.options;
     const begun = monoMs();
     this.learn({ copying: true });
     try {
-      const counts = await rebuild(here, { region, peer, reason: step.reason, database, tables, note: own.subscription?.note ?? null, patience: this.patience ?? 1, signal: this.stopping.signal });
+      const counts = await rebuild(here, { reader, peer, peerIncarnation: this.incarnation, reason: step.reason, database, tables, note: own.subscription?.note ?? null, patience: this.patience ?? 1, signal: this.stopping.signal });
       this.failures = 0;
       this.learn({ copying: false, failure: undefined, step: { kind: 'nothing' } });
       logger.warn({ peer, reason: step.reason, ...counts, tookMs: Math.round(monoMs() - begun) }, 'the rows of the peer were copied and the subscription made');
@@ -136,12 +146,12 @@ export class ReplicationSetup {
 
   /** The peer's answer over a connection that is kept; undefined, and the reason learnt, where it gives none. */
   private async askPeer(): Promise<PeerSeen | undefined> {
-    const { database, peer, region, monoMs } = this.options;
+    const { database, peer, reader, monoMs } = this.options;
     try {
       if (this.there?.alive !== true) this.there = await database.open('sql', this.openings++ % PATIENT_EACH === PATIENT_EACH - 1 ? timings.connectSlowlyMs : timings.connectMs);
       if (this.stopping.signal.aborted) this.there.destroy(new Error('stopping'));
       const asked = monoMs();
-      const seen = await inspectPeer(this.there, peer, region);
+      const seen = await inspectPeer(this.there, peer, reader);
       this.roundTripMs = monoMs() - asked;
       this.openings = 0;
       this.learn({ unreachable: undefined });
@@ -154,8 +164,8 @@ export class ReplicationSetup {
   }
 
   private wanted(): Wanted {
-    const { region, peer, tables, database } = this.options;
-    return { region, peer, tables, conninfo: database.conninfo };
+    const { reader, peer, tables, database } = this.options;
+    return { reader, peer, peerIncarnation: this.incarnation, tables, conninfo: database.conninfo };
   }
 
   private learn(facts: Partial<SetupFacts>): void {

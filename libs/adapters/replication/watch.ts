@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '#kernel/clock';
 import { readApplyError, type ApplyError } from './apply-error.js';
-import { PREFIX, slotOf, subscriptionFrom } from './names.js';
+import { PREFIX, subscriptionFrom } from './names.js';
 import type { OwnDatabase } from './own-database.js';
 import { pause, timings } from './timings.js';
 
@@ -90,7 +90,10 @@ export class ReplicationWatch {
 
   constructor(
     private readonly options: {
-      region: string;
+      /** This region with its incarnation, as its slots name it. */
+      reader: string;
+      /** The slots of the own server that peers read. */
+      slots: () => readonly string[];
       peers: readonly string[];
       database: OwnDatabase;
       clock: Clock;
@@ -123,8 +126,8 @@ export class ReplicationWatch {
 
   /** Subscriptions and slots that bear our prefix and belong to no configured peer: reported, never dropped. */
   leftovers(): string[] {
-    const { peers, region } = this.options;
-    const known = new Set([...peers.map(subscriptionFrom), ...peers.map((peer) => slotOf(region, peer))]);
+    const { peers, slots } = this.options;
+    const known = new Set([...peers.map(subscriptionFrom), ...slots()]);
     const found = [...[...this.histories.keys()].map((name) => `subscription ${name}`), ...this.slots.map(({ name }) => `slot ${name}`)];
     return found.filter((text) => !known.has(text.slice(text.indexOf(' ') + 1)));
   }
@@ -173,8 +176,8 @@ export class ReplicationWatch {
     const silent = history.worker.hasSlot && (history.worker.pid === null || (history.worker.messageAgeMs ?? Infinity) > timings.silenceMs);
     const failing = history.errorAtMono !== undefined && this.options.clock.monoMs() - history.errorAtMono < timings.errorFreshMs;
     if (!failing && !silent) return;
-    const { database, region } = this.options;
-    const error = await readApplyError(database, { peer, region, subscriptionOid: history.worker.oid, pids: history.pids }).catch(() => undefined);
+    const { database, reader } = this.options;
+    const error = await readApplyError(database, { peer, reader, subscriptionOid: history.worker.oid, pids: history.pids }).catch(() => undefined);
     if (error !== undefined && error.detail !== history.error?.detail) this.options.logger.warn({ peer, ...error }, 'the apply worker failed');
     this.histories.set(subscriptionFrom(peer), { ...history, error });
   }
@@ -204,7 +207,7 @@ export class ReplicationWatch {
  * A worker connects once, at its beginning, so its age is how long it has been at it. In a stream it never waits in these
  * two events. @param patience factor for a link that is known to be slow, 1 or more
  */
-export function isStuck(worker: Pick<WorkerSeen, 'waitEvent' | 'workerAgeMs'>, patience: number): boolean {
+function isStuck(worker: Pick<WorkerSeen, 'waitEvent' | 'workerAgeMs'>, patience: number): boolean {
   const age = worker.workerAgeMs ?? 0;
   if (worker.waitEvent === 'LibpqwalreceiverConnect') return age > timings.workerConnectMs * patience;
   return worker.waitEvent === 'LibpqwalreceiverReceive' && age > timings.workerReceiveMs * patience;

@@ -1,3 +1,5 @@
+import { isoText } from '#adapters/postgres';
+
 /** An account as every region knows it. Only its home creates it, and nothing of it ever changes. */
 export interface Account {
   readonly id: string;
@@ -10,6 +12,9 @@ export interface Account {
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }
+
+/** SQL: the columns of an account, as `Account` has them. */
+export const ACCOUNT_COLUMNS = `id, identifier, normalization, slot, home, ${isoText('created_at')} AS "createdAt"`;
 
 /** What a client is told of an account. */
 export interface AccountView {

@@ -6,7 +6,7 @@ import { HomeUnavailableError, InvalidIdentifierError, InvalidRequestError } fro
 import { normalizeIdentifier } from '#kernel/routing';
 import type { Logger } from '#kernel/telemetry';
 import type { Routes } from '../routes/index.js';
-import type { Account } from './account.js';
+import { ACCOUNT_COLUMNS, type Account } from './account.js';
 import { isConsistent, keepAccount } from './keep-account.js';
 
 /** What is asked of a peer: by one of the two names that an account has. */
@@ -18,9 +18,8 @@ export interface AccountAnswer {
 /** Accounts remembered by id and identifier, about 4 MB: nothing of an account ever changes, so none grows stale. */
 const MOST = 10_000;
 
-const COLUMNS = `SELECT id, identifier, normalization, slot, home, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt" FROM account`;
-const BY_ID = { name: 'account-by-id', text: `${COLUMNS} WHERE id = $1` };
-const BY_IDENTIFIER = { name: 'account-by-identifier', text: `${COLUMNS} WHERE identifier = $1` };
+const BY_ID = { name: 'account-by-id', text: `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE id = $1` };
+const BY_IDENTIFIER = { name: 'account-by-identifier', text: `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE identifier = $1` };
 
 /** Finds the account that somebody else than its owner names: here, or by asking who may know it. */
 export class FindAccount {

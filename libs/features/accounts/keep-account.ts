@@ -2,18 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database, Transaction } from '#adapters/postgres';
 import { newId } from '#kernel/ids';
 import { slotOf } from '#kernel/routing';
-import type { Account } from './account.js';
+import { ACCOUNT_COLUMNS, type Account } from './account.js';
 
 const INSERT = {
   name: 'keep-accounts',
-  text: `INSERT INTO account (id, identifier, normalization, slot, home, created_at)
-         SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::text[], $6::timestamptz[])
-         ON CONFLICT DO NOTHING RETURNING id`,
+  text: `WITH kept AS (
+           INSERT INTO account (id, identifier, normalization, slot, home, created_at)
+           SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::text[], $6::timestamptz[])
+           ON CONFLICT DO NOTHING RETURNING 1)
+         SELECT count(*)::int AS count FROM kept`,
 };
 const FIND = {
   name: 'find-accounts',
-  text: `SELECT id, identifier, normalization, slot, home, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt"
-         FROM account WHERE id = ANY($1)`,
+  text: `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE id = ANY($1)`,
 };
 const QUARANTINE = {
   name: 'quarantine-account',
@@ -27,12 +28,10 @@ const QUARANTINE = {
  */
 export async function keepAccounts(tx: Transaction, writer: string, accounts: readonly Account[]): Promise<number> {
   const column = <K extends keyof Account>(key: K): Account[K][] => accounts.map((account) => account[key]);
-  const inserted = await tx.query<{ id: string }>(INSERT, [column('id'), column('identifier'), column('normalization'), column('slot'), column('home'), column('createdAt')]);
-  if (inserted.length === accounts.length) return 0;
-  const fresh = new Set(inserted.map(({ id }) => id));
-  const doubtful = accounts.filter(({ id }) => !fresh.has(id));
-  const here = new Map((await tx.query<Account>(FIND, [doubtful.map(({ id }) => id)])).map((row) => [row.id, row]));
-  const conflicting = doubtful.filter((account) => !isDeepStrictEqual({ ...here.get(account.id) }, { ...account }));
+  const [inserted] = await tx.query<{ count: number }>(INSERT, [column('id'), column('identifier'), column('normalization'), column('slot'), column('home'), column('createdAt')]);
+  if (inserted!.count === accounts.length) return 0;
+  const here = new Map((await tx.query<Account>(FIND, [column('id')])).map((row) => [row.id, row]));
+  const conflicting = accounts.filter((account) => !isDeepStrictEqual({ ...here.get(account.id) }, { ...account }));
   for (const account of conflicting) {
     const detail = here.has(account.id) ? 'this id is here with other content' : 'this identifier is here under another id';
     await tx.query(QUARANTINE, [newId(), account.id, writer, JSON.stringify(account), detail]);

@@ -1,5 +1,5 @@
 import type { Database } from '#adapters/postgres';
-import { type Deadline, type Peers, forwardWrite } from '#adapters/peer-client';
+import { type Peers, forwardWrite } from '#adapters/peer-client';
 import { newId } from '#kernel/ids';
 import { HomeUnavailableError, OutcomeUnknownError } from '#kernel/problems';
 import type { Logger } from '#kernel/telemetry';
@@ -9,11 +9,6 @@ import type { Account } from './account.js';
 import type { CreateAccount, Registered, Registration } from './create-account.js';
 import { isConsistent, keepAccount } from './keep-account.js';
 import { checkPassword } from './password-rules.js';
-
-/** What travels to the home. */
-export interface ForwardedRegistration extends Registration {
-  readonly deadline: Deadline;
-}
 
 /** Registration as a client asks for it, in any region: decided at the home, kept here at once. */
 export class Register {

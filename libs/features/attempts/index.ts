@@ -1,3 +1,3 @@
 export { Attempts, type Caller } from './attempts.js';
 export { addressKey } from './keys.js';
-export { SecondReadBudget, type SecondRead } from './second-read-budget.js';
+export { SecondReadBudget } from './second-read-budget.js';

@@ -1,3 +1,4 @@
+import { base64UrlText, isoText } from '#adapters/postgres';
 import { type Column, PUBLISHED_TABLES, type Schema, identifier, keyColumns, literal } from '#adapters/replication';
 
 /** By what a table's rows reach the other regions: what must have been applied here before one of them counts as missing. */
@@ -30,7 +31,7 @@ export interface Source {
 const NOT_COMPARED = new Set(['heartbeat', 'stream_applied']);
 export const COMPARED_PUBLISHED: readonly string[] = PUBLISHED_TABLES.filter((table) => !NOT_COMPARED.has(table));
 /** What Kafka carries: accounts by home, and epochs against the password rows of the home. */
-export const CARRIED = ['account', 'credential_epoch'] as const;
+const CARRIED = ['account', 'credential_epoch'] as const;
 type Carried = (typeof CARRIED)[number];
 
 /** In the order in which they are compared and repaired. */
@@ -41,12 +42,12 @@ const ACCOUNT = [{ name: 'account', type: 'uuid' }];
 /** A copy has milliseconds, as the event had. */
 const ACCOUNT_ROW = 'ROW(t.id, t.identifier, t.normalization, t.slot, t.home, floor(extract(epoch FROM t.created_at) * 1000))::text';
 const ACCOUNT_VALUE = `json_build_object('id', t.id, 'identifier', t.identifier, 'normalization', t.normalization, 'slot', t.slot, 'home', t.home,
-  'createdAt', to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))::text`;
+  'createdAt', ${isoText('t.created_at')})::text`;
 const EPOCH = {
   key: ACCOUNT,
   range: ACCOUNT,
   row: 'ROW(t.account, t.epoch, t.keep_session)::text',
-  value: `json_strip_nulls(json_build_object('account', t.account, 'epoch', t.epoch, 'keep', translate(rtrim(encode(t.keep_session, 'base64'), '='), '+/', '-_')))::text`,
+  value: `json_strip_nulls(json_build_object('account', t.account, 'epoch', t.epoch, 'keep', ${base64UrlText('t.keep_session')}))::text`,
 };
 
 const OWNERS: Record<Carried, Source> = {

@@ -18,6 +18,7 @@ export interface BeatContent {
   routes(): { version: number; digest: string } | undefined;
   macKeys(): readonly number[];
   readonly schema: number;
+  identity(): string | undefined;
 }
 
 /** Says every 250 ms, in both channels, that this region lives and how far its streams are (design, rules 3 and 5). */
@@ -51,9 +52,10 @@ export class Beat {
     const routes = this.content.routes();
     if (routes === undefined) return undefined;
     const { bootId: boot } = this.clock;
+    const identity = this.content.identity();
     return {
       region: this.own, boot, beat: this.beat, monoMs: this.clock.monoMs(), wallMs: this.clock.wallMs(),
-      heads: this.content.heads(), routes, macKeys: [...this.content.macKeys()], schema: this.content.schema,
+      heads: this.content.heads(), routes, macKeys: [...this.content.macKeys()], schema: this.content.schema, ...(identity === undefined ? {} : { identity }),
     };
   }
 

@@ -1,3 +1,3 @@
-export { Beat, type BeatContent } from './beat.js';
+export { Beat } from './beat.js';
 export { Channels } from './channels.js';
 export { ReplicatedBeats } from './replicated-beats.js';

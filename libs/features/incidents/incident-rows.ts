@@ -9,9 +9,16 @@ export interface Touch {
   readonly at: string;
 }
 
+/** A moment by this region's clock and, as far as it is known, by the peer's; ISO 8601. */
+export interface Moment {
+  readonly at: string;
+  readonly peerAt: string | null;
+}
+
 /** Incidents further back than so many rows are not merged or listed any more. */
 const ROWS = 1_000;
-const COLUMNS = 'region, id, peer, opened_at AS "openedAt", reachable_at AS "reachableAt", closed_at AS "closedAt", counts';
+const COLUMNS = `region, id, peer, opened_at AS "openedAt", reachable_at AS "reachableAt", closed_at AS "closedAt",
+  peer_opened_at AS "peerOpenedAt", peer_reachable_at AS "peerReachableAt", peer_closed_at AS "peerClosedAt", counts`;
 const OPEN = { name: 'incident-open', text: `SELECT ${COLUMNS} FROM incident WHERE region = $1 AND closed_at IS NULL` };
 const ALL = { name: 'incident-all', text: `SELECT ${COLUMNS} FROM incident ORDER BY opened_at DESC LIMIT ${ROWS}` };
 const LOCK = { name: 'incident-lock', text: `SELECT pg_advisory_xact_lock(hashtextextended('incident:' || $1, 0))` };
@@ -19,11 +26,11 @@ const LOCK = { name: 'incident-lock', text: `SELECT pg_advisory_xact_lock(hashte
 const BEGIN = {
   name: 'incident-begin',
   text: `
-  INSERT INTO incident (region, id, peer, opened_at, counts) SELECT $1, $2, $3, $4, '{}'
+  INSERT INTO incident (region, id, peer, opened_at, peer_opened_at, counts) SELECT $1, $2, $3, $4, $5, '{}'
   WHERE EXISTS (SELECT FROM heartbeat WHERE region = $3) AND NOT EXISTS (SELECT FROM incident WHERE region = $1 AND peer = $3 AND closed_at IS NULL)`,
 };
-const REACHABLE = { name: 'incident-reachable', text: 'UPDATE incident SET reachable_at = $3 WHERE region = $1 AND id = $2 AND closed_at IS NULL' };
-const CLOSE = { name: 'incident-close', text: 'UPDATE incident SET closed_at = $3 WHERE region = $1 AND id = $2 AND closed_at IS NULL AND reachable_at IS NOT NULL' };
+const REACHABLE = { name: 'incident-reachable', text: 'UPDATE incident SET reachable_at = $3, peer_reachable_at = $4 WHERE region = $1 AND id = $2 AND closed_at IS NULL' };
+const CLOSE = { name: 'incident-close', text: 'UPDATE incident SET closed_at = $3, peer_closed_at = $4 WHERE region = $1 AND id = $2 AND closed_at IS NULL AND reachable_at IS NOT NULL' };
 const COUNT = {
   name: 'incident-count',
   text: `UPDATE incident SET counts = counts || jsonb_build_object($3::text, coalesce((counts ->> $3::text)::bigint, 0) + $4::bigint) WHERE region = $1 AND id = $2`,
@@ -95,23 +102,23 @@ export class IncidentRows {
   }
 
   /** Begins one, unless one with that peer is open. */
-  async begin(peer: string, openedAt: string): Promise<void> {
+  async begin(peer: string, opened: Moment): Promise<void> {
     await this.database.transact(async (tx) => {
       await tx.query(LOCK, [peer]);
-      await tx.query(BEGIN, [this.own, newId(), peer, openedAt]);
+      await tx.query(BEGIN, [this.own, newId(), peer, opened.at, opened.peerAt]);
     });
   }
 
-  /** @param at null where it is unreachable again */
-  async reachable({ id }: IncidentRow, at: string | null): Promise<void> {
-    await this.database.write(REACHABLE, [this.own, id, at]);
+  /** @param since null where it is unreachable again */
+  async reachable({ id }: IncidentRow, since: Moment | null): Promise<void> {
+    await this.database.write(REACHABLE, [this.own, id, since?.at ?? null, since?.peerAt ?? null]);
   }
 
   /** Notes the requests that failed or expired meanwhile, and closes it. */
-  async close(incident: IncidentRow, at: string): Promise<void> {
+  async close(incident: IncidentRow, { at, peerAt }: Moment): Promise<void> {
     await this.noteQueued(incident, at);
     await this.database.write(FAILED, [this.own, incident.id, incident.peer, since(incident), at]);
-    await this.database.write(CLOSE, [this.own, incident.id, at]);
+    await this.database.write(CLOSE, [this.own, incident.id, at, peerAt]);
   }
 
   async count({ id }: IncidentRow, name: string, more: number): Promise<void> {

@@ -8,10 +8,14 @@ export interface IncidentRow {
   readonly reachableAt: Date | null;
   /** When everything between the two had settled again. */
   readonly closedAt: Date | null;
+  /** The same moments by the peer's clock, as far as it was known. */
+  readonly peerOpenedAt: Date | null;
+  readonly peerReachableAt: Date | null;
+  readonly peerClosedAt: Date | null;
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** One cut, as its two sides recorded it. */
+/** One cut, as its two sides recorded it; times are by the clock of the first of the two regions, as far as the other one knew it. */
 export interface Incident {
   /** The smallest id of its rows; each of `ids` names it. */
   readonly id: string;
@@ -26,12 +30,13 @@ export interface Incident {
   readonly rows: readonly IncidentRow[];
 }
 
-/** The two sides notice a cut, and its end, at different moments, and their clocks differ a little. */
+/** The two sides notice a cut, and its end, at different moments. */
 const TOUCHING_MS = 2_000;
 
 /**
  * The incidents that rows of all regions stand for, newest first: rows of one pair of regions whose times overlap or touch
- * are one. A pure function of the rows, so that regions that know the same rows name the same incidents.
+ * are one, however far the clocks of the two are apart. A pure function of the rows, so that regions that know the same
+ * rows name the same incidents.
  */
 export function mergeIncidents(rows: readonly IncidentRow[]): Incident[] {
   const byPair = Map.groupBy(rows, (row) => pairOf(row).join(' '));
@@ -55,14 +60,15 @@ function overlapping(rows: readonly IncidentRow[]): IncidentRow[][] {
     const joins = begunMs(row) <= endMs + TOUCHING_MS;
     if (joins) groups.at(-1)!.push(row);
     else groups.push([row]);
-    const rowEndMs = row.closedAt?.getTime() ?? Infinity;
+    const rowEndMs = onFirstClock(row).closedAt?.getTime() ?? Infinity;
     endMs = joins ? Math.max(endMs, rowEndMs) : rowEndMs;
   }
   return groups;
 }
 
 /** When it began; one whose end lies before its beginning had a clock that jumped, and would overlap whatever comes until then. */
-function begunMs({ openedAt, reachableAt, closedAt }: IncidentRow): number {
+function begunMs(row: IncidentRow): number {
+  const { openedAt, reachableAt, closedAt } = onFirstClock(row);
   return Math.min(...[openedAt, reachableAt, closedAt].flatMap((time) => (time === null ? [] : [time.getTime()])));
 }
 
@@ -72,8 +78,15 @@ function asIncident(rows: readonly IncidentRow[]): Incident {
   for (const row of rows) for (const [name, count] of Object.entries(row.counts)) counts[name] = (counts[name] ?? 0) + count;
   return {
     id: ids[0]!, ids, between: pairOf(rows[0]!), openedAt: new Date(begunMs(rows[0]!)), counts, rows,
-    reachableAt: latest(rows.map(({ reachableAt }) => reachableAt)), closedAt: latest(rows.map(({ closedAt }) => closedAt)),
+    reachableAt: latest(rows.map((row) => onFirstClock(row).reachableAt)), closedAt: latest(rows.map((row) => onFirstClock(row).closedAt)),
   };
+}
+
+/** The times of a row by the clock of the pair's first region. */
+function onFirstClock(row: IncidentRow): Pick<IncidentRow, 'openedAt' | 'reachableAt' | 'closedAt'> {
+  if (row.region < row.peer) return row;
+  const { openedAt, peerOpenedAt, reachableAt, peerReachableAt, closedAt, peerClosedAt } = row;
+  return { openedAt: peerOpenedAt ?? openedAt, reachableAt: peerReachableAt ?? reachableAt, closedAt: peerClosedAt ?? closedAt };
 }
 
 /** Over only when it is over on every side. */

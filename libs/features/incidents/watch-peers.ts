@@ -5,7 +5,7 @@ import { limits } from '#kernel/config';
 import type { Logger } from '#kernel/telemetry';
 import type { Channels } from '../heartbeats/index.js';
 import { type Backlog, backlogArrived } from './arrived.js';
-import type { IncidentRows } from './incident-rows.js';
+import type { IncidentRows, Moment } from './incident-rows.js';
 import type { IncidentRow } from './merge-incidents.js';
 import type { Refusals } from './refusals.js';
 
@@ -18,6 +18,8 @@ const CHANNEL_FRESH_MS = 2 * limits.heartbeatFreshMs;
 
 /** What was taken at a time is committed by so much later: a statement's longest life, and again as much. */
 const COMMITTED_MS = 2 * limits.databaseStatementMs;
+/** The end of the year 9999: what a peer's clock says beyond it has no form that a database reads. */
+const LATEST_MS = Date.UTC(10_000, 0) - 1;
 /** A refusal comes before its incident by less than this, or has none. */
 const FORGET_MS = 15_000;
 
@@ -80,14 +82,14 @@ export class WatchPeers {
     const { up, sinceMonoMs } = this.seen.get(peer.name)!;
     const forMs = clock.monoMs() - sinceMonoMs;
     if (incident === undefined) {
-      if (!up && forMs >= OPEN_AFTER_MS) await rows.begin(peer.name, this.wallAgo(forMs));
+      if (!up && forMs >= OPEN_AFTER_MS) await rows.begin(peer.name, this.momentAgo(peer, forMs));
       else if (up) this.parts.refusals.forget(peer.name, FORGET_MS);
       return;
     }
     await this.writeCost(incident);
-    if (up !== (incident.reachableAt !== null)) return rows.reachable(incident, up ? this.wallAgo(forMs) : null);
+    if (up !== (incident.reachableAt !== null)) return rows.reachable(incident, up ? this.momentAgo(peer, forMs) : null);
     if (!up || forMs < CLOSE_AFTER_MS || !(await this.isSettled(peer, incident))) return;
-    await rows.close(incident, this.wallAgo(0));
+    await rows.close(incident, this.momentAgo(peer, 0));
     this.notedMs.delete(incident.id);
     logger.info({ peer: peer.name, incident: incident.id }, 'an incident is over, and everything has settled');
   }
@@ -123,7 +125,10 @@ export class WatchPeers {
     return !(await rows.unsettled(incident, incident.reachableAt!));
   }
 
-  private wallAgo(ms: number): string {
-    return new Date(this.parts.clock.wallMs() - ms).toISOString();
+  private momentAgo(peer: Peer, ms: number): Moment {
+    const { clock } = this.parts;
+    const peerMs = peer.clockMap.peerWallAt(clock.monoMs() - ms);
+    const peerAt = peerMs === undefined || peerMs < 0 || peerMs > LATEST_MS ? null : new Date(peerMs).toISOString();
+    return { at: new Date(clock.wallMs() - ms).toISOString(), peerAt };
   }
 }

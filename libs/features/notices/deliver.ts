@@ -1,5 +1,6 @@
 import type { Channel, OutsideMessage, Sending } from '#adapters/channels';
 import type { Database } from '#adapters/postgres';
+import { Pause } from '#kernel/clock';
 import type { Logger } from '#kernel/telemetry';
 import { mergeProfiles, type ProfileReader, toFields } from '../profiles/index.js';
 import { backoffMs } from './backoff.js';
@@ -37,9 +38,9 @@ interface Loaded {
  */
 export class Deliver {
   readonly id: string;
+  private readonly pause = new Pause();
   private stopping = false;
   private loop: Promise<void> | undefined;
-  private wake: () => void = () => undefined;
 
   constructor(
     private readonly own: { readonly regions: readonly string[]; readonly currency: string; readonly attempts: number },
@@ -51,7 +52,7 @@ export class Deliver {
   ) {
     this.id = `deliver-${channel.name}`;
     database.listener.on('homeward_arrived', (payload) => {
-      if (payload === undefined || payload.startsWith('notification:')) this.wake();
+      if (payload === undefined || payload.startsWith('notification:')) this.pause.wake();
     });
   }
 
@@ -62,7 +63,7 @@ export class Deliver {
   /** Ends after what is under way. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.wake();
+    this.pause.wake();
     await this.loop;
   }
 
@@ -72,7 +73,7 @@ export class Deliver {
         this.logger.debug({ err: error, channel: this.channel.name }, 'deliveries are left to the next round');
         return 0;
       });
-      if (claimed < AT_ONCE && !this.stopping) await this.pause();
+      if (claimed < AT_ONCE && !this.stopping) await this.pause.wait(POLL_MS);
     }
   }
 
@@ -115,15 +116,5 @@ export class Deliver {
     const locale = noticeLocale(toFields(mergeProfiles(await this.profiles.rows(account))).locale);
     const { title, body: text } = renderNotice(kind, body, locale, this.own.currency);
     return { id, kind, account, identifier, locale, title, body: text, createdAt: createdAt.toISOString(), data: body };
-  }
-
-  private pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

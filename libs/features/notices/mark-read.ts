@@ -20,7 +20,7 @@ const MARK = {
   name: 'notification-read',
   text: `
   INSERT INTO notification_read (region, slot, id, account, read_at, version)
-  SELECT $1, $2, $3, $4, $5, coalesce(max(version), 0) + 1 FROM notification_read WHERE region = $1 AND account = $4
+  SELECT $1, $2, $3, $4, $5, next_version(max(version)) FROM notification_read WHERE region = $1 AND account = $4
   ON CONFLICT DO NOTHING RETURNING id`,
 };
 const MARKED = {

@@ -1,2 +1,2 @@
 export { OrderEffect } from './order-effect.js';
-export { type OrderPage, OrderState } from './order-state.js';
+export { OrderState } from './order-state.js';

@@ -35,6 +35,11 @@ export class OrderEffect implements StreamEffect {
     private readonly committed: () => void,
   ) {}
 
+  /** A grant depends on nothing before it, and one that can't be made, perhaps never, must not hold up what an account is owed. */
+  standsAlone({ payload }: StreamMessage): boolean {
+    return (payload as OrderEvent).kind === 'grant';
+  }
+
   /** @throws Error for an order that its writer may not give, or that can't be carried out here: it is kept aside */
   async applyBatch(tx: Transaction, messages: readonly StreamMessage[]): Promise<void> {
     await this.carryOut(tx, messages[0]!.writer, messages.map(({ payload }) => payload as OrderEvent));

@@ -1,4 +1,4 @@
-import type { Database } from '#adapters/postgres';
+import { type Database, base64UrlText, isoText } from '#adapters/postgres';
 import { isUuid } from '#kernel/ids';
 import { InvalidRequestError } from '#kernel/problems';
 import type { OrderEvent } from '#kernel/wire';
@@ -13,21 +13,19 @@ export interface OrderPage {
 /** Rows of one page. */
 const PAGE = 1_000;
 const FIRST = '00000000-0000-0000-0000-000000000000';
-const ISO = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-const BASE64URL = (column: string): string => `translate(rtrim(encode(${column}, 'base64'), '='), '+/', '-_')`;
 
 /** In each payer's order, which the home keeps. */
 const REQUESTS = {
   name: 'state-requests',
   text: `SELECT payer, version::float8 AS version, jsonb_strip_nulls(jsonb_build_object('kind', 'request', 'to', home, 'id', id, 'payer', payer, 'payee', payee, 'payeeHome', payee_home,
-           'amount', amount, 'memo', memo, 'key', ${BASE64URL('key')}, 'session', ${BASE64URL('session')}, 'epoch', epoch, 'acceptedBy', region, 'requestedAt', ${ISO('requested_at')})) AS item
+           'amount', amount, 'memo', memo, 'key', ${base64UrlText('key')}, 'session', ${base64UrlText('session')}, 'epoch', epoch, 'acceptedBy', region, 'requestedAt', ${isoText('requested_at')})) AS item
          FROM transfer_request r WHERE region = $1 AND home = $2 AND (payer, version) > ($3, $4::bigint)
            AND NOT EXISTS (SELECT FROM transfer_decision d WHERE d.id = r.id) ORDER BY payer, version LIMIT ${PAGE}`,
 };
 const CREDITS = {
   name: 'state-credits',
   text: `SELECT id, jsonb_strip_nulls(jsonb_build_object('kind', 'credit', 'to', payee_home, 'id', id, 'payer', payer, 'payee', payee, 'amount', amount, 'memo', memo,
-           'decidedAt', ${ISO('decided_at')})) AS item
+           'decidedAt', ${isoText('decided_at')})) AS item
          FROM transfer_decision WHERE region = $1 AND payee_home = $2 AND payee_home <> region AND outcome = 'settled' AND id > $3 ORDER BY id LIMIT ${PAGE}`,
 };
 const REDEEMS = {

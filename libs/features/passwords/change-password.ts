@@ -1,4 +1,4 @@
-import { type Deadline, type Peers, forwardWrite } from '#adapters/peer-client';
+import { type Peers, forwardWrite } from '#adapters/peer-client';
 import type { Database } from '#adapters/postgres';
 import { newId } from '#kernel/ids';
 import type { Logger } from '#kernel/telemetry';
@@ -6,11 +6,6 @@ import { checkPassword } from '../accounts/index.js';
 import type { Attempts } from '../attempts/index.js';
 import { raiseEpochs } from './epoch-effect.js';
 import type { PasswordChange, PasswordChanged, SetPassword } from './set-password.js';
-
-/** What travels to the home. */
-export interface ForwardedPasswordChange extends PasswordChange {
-  readonly deadline: Deadline;
-}
 
 /** A change of password as a client asks for it, in any region: decided at the home, its epoch kept here at once. */
 export class ChangePassword {

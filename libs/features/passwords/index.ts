@@ -1,3 +1,3 @@
-export { ChangePassword, type ForwardedPasswordChange } from './change-password.js';
+export { ChangePassword } from './change-password.js';
 export { type Epoch, EpochEffect, raiseEpochs } from './epoch-effect.js';
-export { SetPassword, type PasswordChange, type PasswordChanged } from './set-password.js';
+export { SetPassword } from './set-password.js';

@@ -28,7 +28,7 @@ const CHANGE = {
   name: 'change-password',
   text: `
   WITH changed AS (
-    UPDATE password SET hash = $3, epoch = epoch + 1, keep_session = $4, version = version + 1, changed_at = clock_timestamp()
+    UPDATE password SET hash = $3, epoch = next_version(epoch), keep_session = $4, version = next_version(version), changed_at = clock_timestamp()
     WHERE region = $1 AND account = $2 AND version = $5 RETURNING epoch, version),
   epoch_row AS (
     INSERT INTO credential_epoch (account, epoch, keep_session) SELECT $2, epoch, $4 FROM changed
@@ -45,7 +45,7 @@ const CHANGE = {
     WHERE $10::text IS NOT NULL ${REPLACE_EXPIRED})
   SELECT epoch, version FROM changed`,
 };
-const REHASH = { name: 'rehash-password', text: 'UPDATE password SET hash = $3, version = version + 1 WHERE region = $1 AND account = $2 AND version = $4' };
+const REHASH = { name: 'rehash-password', text: 'UPDATE password SET hash = $3, version = next_version(version) WHERE region = $1 AND account = $2 AND version = $4' };
 
 const CHANGED = 'password-changed';
 

@@ -10,8 +10,8 @@ import { type ProfileReader, type ProfileView, profileView } from './read-profil
 
 const WRITE = {
   name: 'write-profile',
-  text: `INSERT INTO profile AS own (region, slot, account, fields, version) VALUES ($1, $2, $3, $4, 1)
-         ON CONFLICT (region, account) DO UPDATE SET fields = excluded.fields, version = own.version + 1 WHERE own.version = $5
+  text: `INSERT INTO profile AS own (region, slot, account, fields, version) VALUES ($1, $2, $3, $4, next_version(0))
+         ON CONFLICT (region, account) DO UPDATE SET fields = excluded.fields, version = next_version(own.version) WHERE own.version = $5
          RETURNING version`,
 };
 

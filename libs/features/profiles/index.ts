@@ -1,4 +1,4 @@
-export { EditProfile, type ProfileEdited } from './edit-profile.js';
+export { EditProfile } from './edit-profile.js';
 export { type ProfileFields, mergeProfiles, toFields } from './merge.js';
 export { applyPatch, parsePatch, profilePatchSchema, type ProfilePatch } from './patch.js';
-export { ProfileReader, type ProfileView } from './read-profile.js';
+export { ProfileReader } from './read-profile.js';

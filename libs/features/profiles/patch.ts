@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ATTRIBUTE_PREFIX, type MergedProfile, PLAIN_FIELDS, type ProfileFields } from './merge.js';
 
 /** The limits of the contract, and those that it leaves to us; characters are code points. */
-export const PROFILE_LIMITS = {
+const PROFILE_LIMITS = {
   displayNameCharacters: 100,
   /** The longest well-formed tags in use are far below; RFC 5646, 4.4.1 asks for at least 35. */
   localeCharacters: 64,

@@ -1,2 +1,2 @@
 export { PeerEvents } from './peer-events.js';
-export { StatePages, type StatePage } from './state-pages.js';
+export { StatePages } from './state-pages.js';

@@ -1,5 +1,5 @@
-import type { Database } from '#adapters/postgres';
-import type { Account } from '../accounts/index.js';
+import { type Database, base64UrlText } from '#adapters/postgres';
+import { ACCOUNT_COLUMNS, type Account } from '../accounts/index.js';
 import type { Epoch } from '../passwords/index.js';
 
 /** A page of this region's own state, in order of account ids. */
@@ -14,12 +14,11 @@ const PAGE = 1_000;
 
 const ACCOUNTS = {
   name: 'state-accounts',
-  text: `SELECT id, identifier, normalization, slot, home, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "createdAt"
-         FROM account WHERE home = $1 AND id > $2 ORDER BY id LIMIT ${PAGE}`,
+  text: `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE home = $1 AND id > $2 ORDER BY id LIMIT ${PAGE}`,
 };
 const EPOCHS = {
   name: 'state-epochs',
-  text: `SELECT account, epoch::float8 AS epoch, translate(rtrim(encode(keep_session, 'base64'), '='), '+/', '-_') AS keep
+  text: `SELECT account, epoch::float8 AS epoch, ${base64UrlText('keep_session')} AS keep
          FROM password WHERE region = $1 AND account > $2 ORDER BY account LIMIT ${PAGE}`,
 };
 

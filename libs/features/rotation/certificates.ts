@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { PeerTls, Peers } from '#adapters/peer-client';
 import { type RegionConfig, limits } from '#kernel/config';
+import { incarnationIn, serverNameOf } from '#kernel/ids';
 import type { Logger } from '#kernel/telemetry';
 
 /** How often an expiry that comes near is logged again. */
@@ -24,6 +25,8 @@ export interface CertificateStatus {
  */
 export class Certificates {
   current: PeerTls;
+  /** Which incarnation of this region the certificate is of; it never changes while a process runs. */
+  readonly incarnation: number;
   private expiresMs: number;
   private problem: string | undefined;
   private readonly renewed: ((tls: PeerTls) => void)[] = [];
@@ -36,7 +39,9 @@ export class Certificates {
     private readonly logger: Logger,
   ) {
     this.current = this.read();
-    this.expiresMs = new X509Certificate(this.current.cert).validToDate.getTime();
+    const certificate = new X509Certificate(this.current.cert);
+    this.expiresMs = certificate.validToDate.getTime();
+    this.incarnation = incarnationIn(certificate.subjectAltName, own);
   }
 
   /** Calls `fn` with each renewed certificate. */
@@ -66,7 +71,7 @@ export class Certificates {
     try {
       const tls = this.read();
       if (tls.cert.equals(this.current.cert) && tls.key.equals(this.current.key) && tls.ca.equals(this.current.ca)) return;
-      const expiresMs = mustFit(tls, this.own);
+      const expiresMs = mustFit(tls, serverNameOf(this.own, this.incarnation));
       if (expiresMs < Date.now()) throw new Error('the certificate has expired');
       this.current = tls;
       this.expiresMs = expiresMs;
@@ -91,7 +96,7 @@ export class Certificates {
 function mustFit({ ca, cert, key }: PeerTls, own: string): number {
   const certificate = new X509Certificate(cert);
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate and its key are not a pair');
-  if (certificate.checkHost(own) === undefined) throw new Error('the certificate names another region');
+  if (certificate.checkHost(own) === undefined) throw new Error('the certificate names another region, or another incarnation of it');
   // Its issuer is among the authorities, or comes with it.
   const issuers = [...certificatesIn(ca), ...certificatesIn(cert).slice(1)];
   if (!issuers.some(({ publicKey }) => certificate.verify(publicKey))) throw new Error('the certificate is of another authority');

@@ -1,2 +1,2 @@
-export { Certificates, type CertificateStatus } from './certificates.js';
+export { Certificates } from './certificates.js';
 export { MacKeyFile } from './mac-key-file.js';

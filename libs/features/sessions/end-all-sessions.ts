@@ -17,8 +17,8 @@ const END_ALL = {
   WITH pending AS (INSERT INTO redis_pending (account) VALUES ($3)),
   asking AS (
     INSERT INTO ended_session (region, slot, session_hash, expires_at) VALUES ($1, $4, $5, to_timestamp($6::float8 / 1000)) ON CONFLICT DO NOTHING)
-  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $2, $3, 1, 1)
-  ON CONFLICT (region, account) DO UPDATE SET counter = mine.counter + 1, version = mine.version + 1
+  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $2, $3, next_version(0), next_version(0))
+  ON CONFLICT (region, account) DO UPDATE SET counter = next_version(mine.counter), version = next_version(mine.version)
   RETURNING counter, version, (SELECT home FROM account WHERE id = $3) AS home`,
 };
 

@@ -25,8 +25,8 @@ const END = {
     INSERT INTO ended_session (region, slot, session_hash, expires_at) VALUES ($1, $2, $3, to_timestamp($4::float8 / 1000)) ON CONFLICT DO NOTHING),
   pending AS (
     INSERT INTO redis_pending (session_hash, expires_at) VALUES ($3, to_timestamp($4::float8 / 1000)))
-  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $5, $6, 0, 1)
-  ON CONFLICT (region, account) DO UPDATE SET version = mine.version + 1
+  INSERT INTO signout AS mine (region, slot, account, counter, version) VALUES ($1, $5, $6, 0, next_version(0))
+  ON CONFLICT (region, account) DO UPDATE SET version = next_version(mine.version)
   RETURNING version, (SELECT home FROM account WHERE id = $6) AS home`,
 };
 

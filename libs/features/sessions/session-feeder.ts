@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '#adapters/postgres';
-import type { Clock } from '#kernel/clock';
+import { type Clock, Pause } from '#kernel/clock';
 import type { Logger } from '#kernel/telemetry';
 import { UnavailableError } from '#kernel/problems';
 import { CatchUp } from './catch-up.js';
@@ -47,11 +47,12 @@ interface Row {
 export class SessionFeeder {
   readonly id = 'session-feeder';
   private readonly catchUp: CatchUp;
+  private readonly pause = new Pause();
+  /** A failing pass keeps its distance whatever wakes it, or a Redis that is gone would be asked without pause. */
+  private readonly distance = new Pause();
   private stopping = false;
-  private woken = false;
   private failures = 0;
   private loop: Promise<void> | undefined;
-  private endPause: () => void = () => undefined;
 
   /** @param subscribe calls its argument with the payload of each `homeward_arrived` notification (undefined: some may be lost) */
   constructor(
@@ -76,14 +77,13 @@ export class SessionFeeder {
   /** Ends after the pass under way; rows that were not applied stay for the next start. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.endPause();
+    for (const pause of [this.pause, this.distance]) pause.wake();
     await this.loop;
   }
 
   /** To be called after a commit that left redis_pending rows. */
   wake(): void {
-    this.woken = true;
-    this.endPause();
+    this.pause.wake();
   }
 
   /**
@@ -129,7 +129,6 @@ export class SessionFeeder {
 
   private async passes(): Promise<void> {
     while (!this.stopping) {
-      this.woken = false;
       try {
         await this.pass();
         this.failures = 0;
@@ -138,7 +137,7 @@ export class SessionFeeder {
         this.failures += 1;
         this.logger[level]({ err: error, oldestMs: this.catchUp.oldestPendingMs }, 'endings of sessions could not be brought to redis');
       }
-      if (!this.stopping && (!this.woken || this.failures > 0)) await this.pause();
+      if (!this.stopping) await (this.failures > 0 ? this.distance : this.pause).wait(PASS_INTERVAL_MS);
     }
   }
 
@@ -190,17 +189,5 @@ export class SessionFeeder {
     if (result === undefined) return;
     await this.store.redis.trust(runId);
     this.logger.info({ runId, ...result }, 'redis is compared');
-  }
-
-  private pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, PASS_INTERVAL_MS);
-      this.endPause = () => {
-        // A failing pass keeps its distance whatever wakes it, or a Redis that is gone would be asked without pause.
-        if (this.failures > 0 && !this.stopping) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

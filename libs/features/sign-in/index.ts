@@ -1,2 +1,2 @@
 export { isFresh, type Channel, type ChannelView } from './freshness.js';
-export { SignIn, type SignedIn, type SignInRequest } from './sign-in.js';
+export { SignIn } from './sign-in.js';

@@ -1,3 +1,3 @@
-export { Aside, type AsidePage } from './aside.js';
+export { Aside } from './aside.js';
 export { Metrics, type PeerRefusal } from './metrics.js';
-export { Status, type StatusParts } from './status.js';
+export { Status } from './status.js';

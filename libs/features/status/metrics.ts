@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@pro
 import type { Status } from './status.js';
 
 /** Why a call on the peer listener is refused. */
-const PEER_REFUSALS = ['certificate', 'expired', 'stranger', 'other-name', 'other-region', 'late'] as const;
+const PEER_REFUSALS = ['certificate', 'expired', 'stranger', 'other-name', 'other-region', 'superseded', 'late'] as const;
 export type PeerRefusal = (typeof PEER_REFUSALS)[number];
 
 /** Prometheus metrics of one region; low-cardinality labels only. Gauges are read from the status at each scrape. */

@@ -9,6 +9,7 @@ import type { MacKeyring } from '#kernel/ids';
 import { summarize } from '../audit/index.js';
 import type { Channels } from '../heartbeats/index.js';
 import type { DeliveryQueue } from '../notices/index.js';
+import type { Incarnations } from '../rebuild/index.js';
 import type { Certificates, MacKeyFile } from '../rotation/index.js';
 import type { Routes } from '../routes/index.js';
 import type { SessionFeeder } from '../sessions/index.js';
@@ -32,6 +33,7 @@ export interface StatusParts {
   readonly macKeyFile: MacKeyFile;
   readonly certificates: Certificates;
   readonly deliveryQueue: DeliveryQueue;
+  readonly incarnations: Pick<Incarnations, 'of' | 'unknownDatabases'>;
   /** Refused peer calls since the start. */
   refusedPeers(): number;
 }
@@ -42,7 +44,8 @@ const ASIDE = {
            (SELECT count(*)::int FROM transfer_waiting) AS queued,
            (SELECT (extract(epoch FROM clock_timestamp() - min(requested_at)) * 1000)::float8 FROM transfer_waiting) AS "oldestQueuedMs",
            (SELECT count(*)::int FROM transfer_credit c WHERE c.region = $1 AND suspense) AS suspense,
-           (SELECT count(*)::int FROM incident WHERE region = $1 AND closed_at IS NULL) AS incidents`,
+           (SELECT count(*)::int FROM incident WHERE region = $1 AND closed_at IS NULL) AS incidents,
+           (SELECT jsonb_build_object('at', rebuilt_at) || rebuilt FROM this_region) AS rebuilt`,
 };
 
 /** This region's own view of itself and its peers (contract, "Ops API"). */
@@ -55,11 +58,14 @@ export class Status {
       orUnknown(relay.backlog()),
       orUnknown(feeder.pending()),
       orUnknown(deliveryQueue.counts()),
-      orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number; incidents: number }>(ASIDE, [region]).then(([row]) => row!)),
+      orUnknown(database.query<{ dead: number; conflicts: number; queued: number; oldestQueuedMs: number | null; suspense: number; incidents: number; rebuilt: object | null }>(ASIDE, [region]).then(([row]) => row!)),
       orUnknown(summarize(database)),
     ]);
     return {
       region,
+      incarnation: certificates.incarnation,
+      /** What was found at the peers when its disks had been lost, and what is known to be missing; null where they never were. */
+      rebuilt: aside?.rebuilt ?? null,
       routes: { version: routes.summary?.version ?? null, digest: routes.summary?.digest ?? null, disputes: routes.disputes() },
       peers: Object.fromEntries(peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
       streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
@@ -84,7 +90,7 @@ export class Status {
   }
 
   private peer(name: string) {
-    const { peers, channels, applier, readers, replication } = this.parts;
+    const { peers, channels, applier, readers, replication, incarnations } = this.parts;
     const peer = peers.find(name)!;
     const age = (channel: 'accounts' | 'database'): number | null => rounded(channels.newest(name, channel)?.ageMs);
     const skewMs = rounded(peer.clockMap.skewMs());
@@ -94,6 +100,9 @@ export class Status {
       heartbeatAgeMs: { http: rounded(peer.heartbeatAgeMs()), accounts: age('accounts'), database: age('database') },
       // What was said a moment ago and is here counts as no lag; beyond one interval the channel is behind.
       lagMs: { accounts: lag(age('accounts')), database: lag(age('database')) },
+      incarnation: incarnations.of(name),
+      /** It answers with another database than the one that is known: its disks were lost, and it must be rebuilt. */
+      unknownDatabase: incarnations.unknownDatabases.includes(name),
       heads: peer.lastAnswer?.heads ?? null,
       macKeys: peer.lastAnswer?.macKeys ?? null,
       applied: applier.applied(name),

@@ -1,10 +1,11 @@
 export { CancelTransfer, type Cancelled } from './cancel-transfer.js';
-export { type Decided, DecideTransfer } from './decide-transfer.js';
+export { DecideTransfer } from './decide-transfer.js';
 export { KeepRequest } from './keep-request.js';
 export { knownFrom, knownParts } from './known-transfers.js';
-export { type Credit, type Decision, type FailureReason, digestOfKey, transferId } from './order.js';
-export { type AskedTransfer, OrderTransfer, type Payer, type Taken } from './order-transfer.js';
-export { ReadTransfers, type TransfersAnswer, type TransfersQuestion } from './read-transfers.js';
+export { type Credit, type Decision, digestOfKey, transferId } from './order.js';
+export { OrderTransfer, type Payer } from './order-transfer.js';
+export { ReadTransfers } from './read-transfers.js';
+export { repostDebits } from './repost-debits.js';
 export { tellOverdue } from './tell-overdue.js';
-export { type KnownTransfers, type Rules, TransferBook } from './transfer-book.js';
-export { type TransferFacts, type TransferView, mergeFacts, viewOf } from './transfer-view.js';
+export { type LostDebit, TransferBook } from './transfer-book.js';
+export { viewOf } from './transfer-view.js';

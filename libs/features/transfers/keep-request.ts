@@ -23,7 +23,7 @@ const KEEP = {
   WITH other AS (SELECT id FROM transfer_request WHERE region = $1 AND payer = $4 AND key = $9 AND id <> $3 LIMIT 1),
   kept AS (
     INSERT INTO transfer_request (region, slot, id, payer, payee, payee_home, amount, memo, key, home, session, epoch, requested_at, version)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce((SELECT max(version) FROM transfer_request WHERE region = $1 AND payer = $4), 0) + 1
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, next_version((SELECT max(version) FROM transfer_request WHERE region = $1 AND payer = $4))
     WHERE NOT EXISTS (SELECT FROM other) ON CONFLICT DO NOTHING RETURNING id, payer, requested_at, version),
   event AS (INSERT INTO outbox (stream, partition, version, key, payload) SELECT 'orders', $14, $15, payer, $16::jsonb FROM kept),
   waiting AS (

@@ -22,6 +22,17 @@ export interface Rules {
   readonly now: string;
 }
 
+/** What the region that credited a transfer knows of its debit. */
+export interface LostDebit {
+  readonly id: string;
+  readonly payer: string;
+  readonly payee: string;
+  readonly amount: number;
+  readonly memo?: string;
+  /** ISO 8601. */
+  readonly creditedAt: string;
+}
+
 const DECISION = [
   'region text', 'slot smallint', 'id uuid', 'payer uuid', 'payee uuid', 'payee_home text', 'amount bigint', 'memo text', 'outcome text', 'reason text', 'accepted_by text',
   'requested_at timestamptz', 'decided_at timestamptz',
@@ -95,6 +106,19 @@ export class TransferBook {
     this.noteCredit({ id, payer, payee, amount, ...(memo === undefined ? {} : { memo }) }, to);
   }
 
+  /**
+   * A debit that was lost here, as its credit elsewhere proves it. A balance is never negative: what the payer no longer has is
+   * owed, and stands aside under the payer's id.
+   */
+  repost({ id, payer, payee, amount, memo, creditedAt }: LostDebit, payeeHome: string): 'known' | 'posted' | 'uncovered' {
+    if (this.decided.has(id)) return 'known';
+    const { own } = this.ledger;
+    const covered = this.ledger.isHome(payer) && this.ledger.amountOf(payer) >= amount;
+    this.ledger.post(id, amount, { leg: 'debit', book: covered ? 'account' : 'suspense', account: payer }, clearing(own, payeeHome), this.ledger.slotOf(payer));
+    this.record({ id, payer, payee, payeeHome, amount, ...(memo === undefined ? {} : { memo }), outcome: 'settled', acceptedBy: own, requestedAt: creditedAt, decidedAt: creditedAt });
+    return covered ? 'posted' : 'uncovered';
+  }
+
   /** When and how a transfer was credited in this very transaction. */
   creditOf(id: string): Credit | undefined {
     return this.credits.get(id)?.credit;
@@ -164,17 +188,23 @@ export class TransferBook {
     const decision: Decision = {
       id, payer, payee, payeeHome, amount, ...(memo === undefined ? {} : { memo }), outcome, ...(reason === undefined ? {} : { reason }), acceptedBy, requestedAt, decidedAt: this.rules.now,
     };
-    this.decided.set(id, decision);
-    this.fresh.push(decision);
+    this.record(decision);
     if (!this.keys.has(`${payer} ${key}`)) {
       this.keys.set(`${payer} ${key}`, id);
       this.freshKeys.push({ payer, key, transfer: id });
     }
     // What moves no money raises the version too: whoever waits for the decision waits for it.
     if (outcome !== 'settled') this.ledger.touch(payer);
+    return decision;
+  }
+
+  /** Decided, and its payer told. */
+  private record(decision: Decision): void {
+    const { id, payer, payee, amount, memo, outcome, reason } = decision;
+    this.decided.set(id, decision);
+    this.fresh.push(decision);
     const body = { transfer: id, payee, amount, ...(memo === undefined ? {} : { memo }), ...(reason === undefined ? {} : { reason }) };
     this.notices.push({ account: payer, slot: this.ledger.slotOf(payer), kind: `transfer-${outcome}`, subject: id, body, at: this.rules.now });
-    return decision;
   }
 
   private noteCredit({ id, payer, payee, amount, memo }: Pick<Decision, 'id' | 'payer' | 'payee' | 'amount' | 'memo'>, { book }: Side): void {

@@ -12,6 +12,8 @@ export interface LedgerAccount {
   /** The newest credential epoch, and the session (base64url of its hash) that the change which made it let go on. */
   readonly epoch: number;
   readonly keep?: string;
+  /** Versions of balances written from now on are higher than this (docs/decisions/0018). */
+  readonly floor?: number;
   /** Absent where the account has no balance row here yet. */
   readonly balance?: { readonly amount: number; readonly version: number };
 }
@@ -41,7 +43,7 @@ interface Balance {
 const POSTING = ['region text', 'slot smallint', 'entry uuid', 'leg text', 'book text', 'account uuid', 'amount bigint', 'created_at timestamptz'];
 const BALANCE = ['region text', 'slot smallint', 'account uuid', 'amount bigint', 'version bigint', 'changed_at timestamptz'];
 const UPDATE = `UPDATE balance SET amount = given.amount, version = given.version, changed_at = $5
-  FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS given (account, amount, version) WHERE balance.region = $1 AND balance.account = given.account`;
+  FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS given (account, amount, version) WHERE balance.region = $1 AND balance.account = given.account AND balance.account = ANY ($2::uuid[])`;
 
 /**
  * The ledger of one transaction, in memory: balances as they were locked, and what is posted to them. Pure; `openLedger`
@@ -126,7 +128,7 @@ export class Ledger {
     if (known !== undefined) return known;
     const account = this.accounts.get(id);
     assert(account?.home === this.own, 'only the home moves the money of an account');
-    const balance = { amount: account.balance?.amount ?? 0, version: account.balance?.version ?? 0, slot: account.slot, isNew: account.balance === undefined };
+    const balance = { amount: account.balance?.amount ?? 0, version: Math.max(account.balance?.version ?? 0, account.floor ?? 0), slot: account.slot, isNew: account.balance === undefined };
     this.touched.set(id, balance);
     return balance;
   }

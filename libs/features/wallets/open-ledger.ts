@@ -5,7 +5,7 @@ import { Ledger, type LedgerAccount } from './ledger.js';
 /** The locks are taken in the order of the accounts, before anything else of the transaction, so nobody waits in a circle. */
 const LEDGER = `
   WITH locked AS MATERIALIZED (SELECT account, amount, version FROM balance WHERE region = $1 AND account = ANY ($2::uuid[]) ORDER BY account FOR UPDATE)
-  SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'slot', a.slot, 'home', a.home, 'amount', l.amount, 'version', l.version,
+  SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'slot', a.slot, 'home', a.home, 'amount', l.amount, 'version', l.version, 'floor', version_floor(),
            'epoch', e.epoch, 'keep', encode(e.keep_session, 'base64'))), '[]')
   FROM account a LEFT JOIN locked l ON l.account = a.id LEFT JOIN credential_epoch e ON e.account = a.id WHERE a.id = ANY ($2::uuid[])`;
 
@@ -15,6 +15,7 @@ interface Row {
   readonly home: string;
   readonly amount: number | null;
   readonly version: number | null;
+  readonly floor: number;
   readonly epoch: number | null;
   readonly keep: string | null;
 }
@@ -62,9 +63,9 @@ function isOvertaken(error: unknown): boolean {
   return isStatementError(error) && (error.code === '23505' || error.code.startsWith('40'));
 }
 
-function toAccount({ id, slot, home, amount, version, epoch, keep }: Row): LedgerAccount {
+function toAccount({ id, slot, home, amount, version, floor, epoch, keep }: Row): LedgerAccount {
   return {
-    id, slot, home, epoch: epoch ?? 0,
+    id, slot, home, floor, epoch: epoch ?? 0,
     ...(keep === null ? {} : { keep: Buffer.from(keep, 'base64').toString('base64url') }),
     ...(amount === null || version === null ? {} : { balance: { amount, version } }),
   };

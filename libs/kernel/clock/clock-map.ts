@@ -14,7 +14,7 @@ export interface HeartbeatSample {
 
 /**
  * What is known here about one peer's clocks, learnt from heartbeats over HTTP alone, because only a question with its answer bounds the time on the
- * way. Wall clocks are never trusted for decisions: deadlines and ages use monotonic clocks; `skewMs` is for reporting.
+ * way. Wall clocks are never trusted for decisions: deadlines and ages use monotonic clocks; `skewMs` and `peerWallAt` are for reporting.
  */
 export class ClockMap {
   #samples: HeartbeatSample[] = [];
@@ -28,15 +28,10 @@ export class ClockMap {
     if (this.#samples.length > keptSamples) this.#samples.shift();
   }
 
-  /** The boot of the peer that answered last. */
-  get peerBoot(): string | undefined {
-    return this.#samples.at(-1)?.peerBoot;
-  }
-
   /**
    * The least that the peer's monotonic clock can show at a moment of ours: the last heartbeat plus what elapsed since it came. A deadline on the
    * receiver's clock made from it is never later than meant, so what was refused here doesn't happen there afterwards (design.md, rule 5).
-   * Undefined before the first answer. Send `peerBoot` with it: the number means nothing to another boot.
+   * Undefined before the first answer. Send the peer's boot with it: the number means nothing to another boot.
    */
   peerMonoAt(localMonoMs: number): number | undefined {
     const newest = this.#samples.at(-1);
@@ -54,17 +49,17 @@ export class ClockMap {
     return Math.max(0, peerNowMs - peerMonoMs);
   }
 
+  /** What the peer's wall clock shows at a moment of ours, if it has gone on evenly since the last answer; our own wall clock, which may have jumped, is not asked. */
+  peerWallAt(localMonoMs: number): number | undefined {
+    const newest = this.#samples.at(-1);
+    return newest === undefined ? undefined : newest.peerWallMs + (localMonoMs - middleOf(newest));
+  }
+
   /** How far the peer's wall clock is ahead of ours, in ms, by the last answer at the middle of its round trip; undefined before the first. */
   skewMs(): number | undefined {
     const newest = this.#samples.at(-1);
     if (newest === undefined) return undefined;
     return newest.peerWallMs - (newest.receivedAtWallMs - roundTripOf(newest) / 2);
-  }
-
-  /** The round trip of the last answer in ms; undefined before the first. */
-  roundTripMs(): number | undefined {
-    const newest = this.#samples.at(-1);
-    return newest === undefined ? undefined : roundTripOf(newest);
   }
 
   #quickest(): HeartbeatSample | undefined {

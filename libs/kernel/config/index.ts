@@ -1,3 +1,3 @@
 export { limits, assertLimits } from './limits.js';
 export { isLoopback } from './loopback.js';
-export { readConfig, readMacKeys, ConfigError, type RegionConfig, type PeerConfig } from './config.js';
+export { readConfig, readMacKeys, ConfigError, type RegionConfig } from './config.js';

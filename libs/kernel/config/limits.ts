@@ -57,7 +57,7 @@ export const limits = {
   skewReportedMs: 500,
 } as const;
 
-/** How the bounds relate; a change that breaks one of these breaks a promise. Guarded by test/unit/limits.spec.ts. */
+/** How the bounds relate; a change that breaks one of these breaks a promise. Guarded by test/unit/config/limits.spec.ts. */
 export function assertLimits(all: typeof limits = limits): void {
   const holds: [boolean, string][] = [
     [all.heartbeatFreshMs >= 3 * all.heartbeatIntervalMs, 'one lost heartbeat must not open a breaker'],

@@ -2,7 +2,7 @@ import { type MacKeyring, TAG_BYTES } from './mac-keyring.js';
 import { bytesToUuid, uuidToBytes } from './uuid.js';
 
 /** What a write can be waited for. The order is part of the format: add at the end only. */
-export const CONSISTENCY_KINDS = ['account', 'password', 'profile', 'signout', 'wallet', 'request', 'notices'] as const;
+const CONSISTENCY_KINDS = ['account', 'password', 'profile', 'signout', 'wallet', 'request', 'notices'] as const;
 export type ConsistencyKind = (typeof CONSISTENCY_KINDS)[number];
 
 /** The versions of an account's rows that a client has written, by kind and by the region that wrote; what is absent was not written. */

@@ -86,8 +86,16 @@ export class PeerRefusedError extends ProblemError {
   override readonly status = 403;
   override readonly title = 'The peer may not do this';
 
-  constructor(detail = 'The peer may not do this') {
+  /** @param reason told to the peer, where it can do something about it */
+  constructor(
+    detail = 'The peer may not do this',
+    readonly reason?: string,
+  ) {
     super(detail);
+  }
+
+  override members(): Record<string, unknown> {
+    return this.reason === undefined ? {} : { reason: this.reason };
   }
 }
 

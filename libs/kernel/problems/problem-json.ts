@@ -21,7 +21,7 @@ import {
 import { CapReachedError, InsufficientFundsError, PayeeUnknownError, TransferFinalError } from './money-errors.js';
 import { type FieldError, ProblemError } from './problem-error.js';
 
-export const PROBLEM_TYPE_PREFIX = 'urn:homeward:problem:';
+const PROBLEM_TYPE_PREFIX = 'urn:homeward:problem:';
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
 /** What a peer's answer may put into one of our texts; longer ones are not ours. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { SLOTS } from './slot.js';
 
 /** A region's name: it stands in host names, topics, roles and session ids, so it is short and plain. */
-export const REGION_PATTERN = /^[a-z][a-z0-9-]{0,15}$/;
+const REGION_PATTERN = /^[a-z][a-z0-9-]{0,15}$/;
 
 /** A run of slots, both ends included, and the region that is their home. */
 export interface RouteRange {

@@ -4,7 +4,7 @@ import { encodeOrder, faultOfOrder } from './orders.js';
 import { isBoundedText, isCount, isIsoTime, isObject, isRegion, isSha256, type JsonObject, parseObject, unknownMember } from './read.js';
 
 /** The largest message that is read: a hundred times an account event, and far below what a broker takes. */
-export const maxMessageBytes = 64 * 1_024;
+const maxMessageBytes = 64 * 1_024;
 const maxIdentifierLength = 254;
 
 const envelopeMembers: ReadonlySet<string> = new Set(['v', 'writer', 'stream', 'partition', 'number', 'key', 'payload']);

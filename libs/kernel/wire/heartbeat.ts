@@ -1,3 +1,4 @@
+import { isUuid } from '#kernel/ids';
 import { PARTITIONS, type StreamName, STREAMS } from './events.js';
 import { isBoundedText, isCount, isObject, isRegion, type JsonObject, parseObject } from './read.js';
 
@@ -20,12 +21,16 @@ export interface Heartbeat {
   macKeys: number[];
   /** The version of the database's migrations. */
   schema: number;
+  /** Tells the region's database from every other one that claims to be the region's; regions of before incarnations don't say. */
+  identity?: string;
 }
 
 /** What GET /peer/v1/heartbeat answers: also whether its database takes writes, and how far the asker's own events are applied there. */
 export interface HeartbeatAnswer extends Heartbeat {
   serving: boolean;
   applied: StreamPositions;
+  /** The identity of the asker's database as it is known there; absent where none is. */
+  known?: string;
 }
 
 const maxBootLength = 64;
@@ -55,9 +60,9 @@ export function readHeartbeat(value: unknown): Heartbeat | undefined {
 /** Reads the answer of a peer's heartbeat route. */
 export function readHeartbeatAnswer(value: unknown): HeartbeatAnswer | undefined {
   const heartbeat = readHeartbeat(value);
-  const { applied, serving } = value as JsonObject;
+  const { applied, serving, known } = value as JsonObject;
   if (heartbeat === undefined || !isPositions(applied) || typeof serving !== 'boolean') return undefined;
-  return { ...heartbeat, serving, applied: copyPositions((value as HeartbeatAnswer).applied) };
+  return { ...heartbeat, serving, applied: copyPositions((value as HeartbeatAnswer).applied), ...(isIdentity(known) ? { known } : {}) };
 }
 
 function isHeartbeat(value: JsonObject): boolean {
@@ -76,8 +81,13 @@ function isHeartbeat(value: JsonObject): boolean {
     Array.isArray(macKeys) &&
     macKeys.length <= maxMacKeys &&
     macKeys.every(isCount) &&
-    isCount(value['schema'])
+    isCount(value['schema']) &&
+    (value['identity'] === undefined || isIdentity(value['identity']))
   );
+}
+
+function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && isUuid(value);
 }
 
 function isTime(value: unknown): boolean {
@@ -93,9 +103,9 @@ function isPositionList(value: unknown): boolean {
   return Array.isArray(value) && value.length === PARTITIONS && value.every(isCount);
 }
 
-function copyHeartbeat({ region, boot, beat, monoMs, wallMs, heads, routes, macKeys, schema }: Heartbeat): Heartbeat {
+function copyHeartbeat({ region, boot, beat, monoMs, wallMs, heads, routes, macKeys, schema, identity }: Heartbeat): Heartbeat {
   const { version, digest } = routes;
-  return { region, boot, beat, monoMs, wallMs, heads: copyPositions(heads), routes: { version, digest }, macKeys: [...macKeys], schema };
+  return { region, boot, beat, monoMs, wallMs, heads: copyPositions(heads), routes: { version, digest }, macKeys: [...macKeys], schema, ...(identity === undefined ? {} : { identity }) };
 }
 
 function copyPositions(positions: Partial<StreamPositions>): StreamPositions {

@@ -1,4 +1,4 @@
-export { decodeMessage, encodeMessage, maxMessageBytes } from './codec.js';
+export { decodeMessage, encodeMessage } from './codec.js';
 export * from './events.js';
 export {
   decodeHeartbeat,

@@ -1,14 +1,3 @@
-/** A seeded generator of numbers from 0 to 1 (mulberry32): an order that can be repeated. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * Mann and Whitney's test: how many standard deviations the order of two samples is away from what one distribution would give. Ranks don't mind the
  * long tails that times have.

@@ -2,8 +2,9 @@ import { randomInt } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Answer } from '../../regions/harness/index.js';
 import { looks, untilKnownEverywhere } from '../../regions/situations.js';
+import { Seeded } from '../drill/seeded.js';
 import { Flood, addressOf, signInFrom, usersOf } from './attackers.js';
-import { differenceOf, randomFrom } from './distributions.js';
+import { differenceOf } from './distributions.js';
 import { world } from './world.js';
 
 const [EAST, WEST] = ['east', 'west'] as const;
@@ -24,7 +25,7 @@ interface Samples {
 
 describe(`faults 33: a known account can't be told from an unknown one (seed ${SEED})`, () => {
   let known: string[];
-  const random = randomFrom(SEED);
+  const random = new Seeded(SEED);
   const nobody = (): string[] => Array.from({ length: IDENTIFIERS }, () => world().identifier(EAST));
 
   /** Whose home is east: a comparison has its own, since failures count. */
@@ -39,7 +40,7 @@ describe(`faults 33: a known account can't be told from an unknown one (seed ${S
   async function sample(region: string, tries: number, identifiers: { known: string[]; unknown: string[] }, ask = signInFrom): Promise<Samples> {
     const samples: Samples = { known: [], unknown: [] };
     for (let index = 0; index < tries * identifiers.known.length; index += 1) {
-      const pair = random() < 0.5 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const);
+      const pair = random.chance(0.5) ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const);
       for (const kind of pair) samples[kind].push(await ask(world(), region, addressOf((lastAddress += 1)), { identifier: identifiers[kind][index % identifiers[kind].length]! }));
     }
     return samples;

@@ -49,7 +49,7 @@ export class Certificates {
     this.made.push(directory);
     mkdirSync(directory, { recursive: true });
     if (here) for (const file of ['ca.crt', 'ca.key']) copyFileSync(join(this.directory, file), join(directory, file));
-    await ensureCertificates(directory, [name], nowMs);
+    await ensureCertificates(directory, { [name]: 1 }, nowMs);
     return read(directory, name);
   }
 }

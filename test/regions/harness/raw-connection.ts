@@ -21,8 +21,9 @@ export class RawConnection {
     return new RawConnection(connect({ port, host: '127.0.0.1', localAddress: from }));
   }
 
-  static toTls(port: number, options: ConnectionOptions): RawConnection {
-    return new RawConnection(connectTls({ port, host: '127.0.0.1', ...options }));
+  static toTls(port: number, options: ConnectionOptions, from = '127.0.0.1'): RawConnection {
+    const address = { port, host: '127.0.0.1', localAddress: from };
+    return new RawConnection(connectTls({ ...address, ...options }));
   }
 
   send(text: string | Buffer): this {

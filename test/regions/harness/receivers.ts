@@ -42,7 +42,7 @@ export class Receivers {
 
   static async start(): Promise<Receivers> {
     const folder = mkdtempSync(join(tmpdir(), 'homeward-receivers-'));
-    const { localhost } = await ensureCertificates(folder, ['localhost'], Date.now());
+    const { localhost } = await ensureCertificates(folder, { localhost: 1 }, Date.now());
     let receivers: Receivers | undefined;
     const mail = new SMTPServer({
       disabledCommands: ['AUTH', 'STARTTLS'], logger: false, closeTimeout: 100,

@@ -119,7 +119,7 @@ export class World {
       for (const region of regions) {
         const { body } = await this.ops(region, 'GET', '/ops/status');
         for (const [name, seen] of Object.entries<any>(body.peers)) {
-          if ((peer === undefined || name === peer) && seen.calls.writes !== 'refused') throw new Error(`${region} still calls ${name}`);
+          if ((peer === undefined || name === peer) && (seen.calls.reads !== 'refused' || seen.calls.writes !== 'refused')) throw new Error(`${region} still calls ${name}`);
         }
       }
     });
@@ -137,7 +137,7 @@ export class World {
       if (status.outbox.depth !== 0) throw new Error(`${region} has ${status.outbox.depth} unconfirmed events`);
       if (status.redisPending.rows !== 0) throw new Error(`${region} has ${status.redisPending.rows} endings pending`);
       for (const [peer, seen] of Object.entries<any>(status.peers)) {
-        if (seen.link !== 'up' || seen.calls.writes !== 'open') throw new Error(`${region} does not reach ${peer}`);
+        if (seen.link !== 'up' || seen.calls.reads !== 'open' || seen.calls.writes !== 'open') throw new Error(`${region} does not reach ${peer}`);
         if (seen.replication?.state !== 'streaming') throw new Error(`${region}: rows of ${peer} are ${seen.replication?.state} ${seen.replication?.cause ?? ''}`);
         for (const channel of ['accounts', 'database']) {
           const age = seen.heartbeatAgeMs[channel];

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
 import { AttemptGate } from '../../../libs/features/attempts/attempt-gate.js';
 import { AttemptKeys, addressKey } from '../../../libs/features/attempts/keys.js';
 import { SecondReadBudget } from '../../../libs/features/attempts/second-read-budget.js';
@@ -38,7 +38,7 @@ describe('the attempt gate', () => {
       const end = await gate.enter('key', () => Promise.resolve(3));
       underWay += 1;
       most = Math.max(most, underWay);
-      await sleep(1);
+      await setImmediate();
       underWay -= 1;
       end();
     };
@@ -51,10 +51,11 @@ describe('the attempt gate', () => {
     let asked = 0;
     const remaining = (): Promise<number> => Promise.resolve(((asked += 1), 4));
     const end = await Promise.all(Array.from({ length: 4 }, () => gate.enter('key', remaining)));
-    const flood = Array.from({ length: 500 }, () => gate.enter('key', remaining).then((leave) => void leave(), (error: unknown) => error));
-    await sleep(1);
+    const refused: unknown[] = [];
+    const flood = Array.from({ length: 500 }, () => gate.enter('key', remaining).then((leave) => leave(), (error: unknown) => void refused.push(error)));
+    await vi.waitFor(() => expect(refused).toHaveLength(436));
     end.forEach((leave) => leave());
-    const refused = (await Promise.all(flood)).filter((error) => error !== undefined);
+    await Promise.all(flood);
     expect(refused).toHaveLength(436);
     for (const error of refused) expect(error).toMatchObject({ code: 'overloaded' });
     expect(asked).toBeLessThan(4 + 500 + 3 * 64);
@@ -63,14 +64,16 @@ describe('the attempt gate', () => {
   it('refuses all who wait, at once, when none may fail any more', async () => {
     const gate = new AttemptGate();
     let left = 2;
+    let asked = 0;
     const remaining = async (): Promise<number> => {
+      asked += 1;
       if (left === 0) throw new Error('none left');
       return left;
     };
     const ends = await Promise.all([gate.enter('key', remaining), gate.enter('key', remaining)]);
     const waiting = Array.from({ length: 20 }, () => gate.enter('key', remaining));
     const outcomes = Promise.allSettled(waiting);
-    await sleep(1);
+    await vi.waitFor(() => expect(asked).toBe(2 + waiting.length));
     left = 0;
     ends[0]!();
     expect((await outcomes).map(({ status }) => status)).toEqual(Array(20).fill('rejected'));

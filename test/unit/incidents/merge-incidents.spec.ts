@@ -5,7 +5,11 @@ import { backlogArrived } from '../../../libs/features/incidents/arrived.js';
 
 const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1) + second * 1_000);
 const row = (id: string, region: string, peer: string, opened: number, closed: number | null, counts: Record<string, number> = {}): IncidentRow =>
-  ({ id, region, peer, openedAt: at(opened), reachableAt: closed === null ? null : at(closed - 1), closedAt: closed === null ? null : at(closed), counts });
+  ({ id, region, peer, openedAt: at(opened), reachableAt: closed === null ? null : at(closed - 1), closedAt: closed === null ? null : at(closed), peerOpenedAt: null, peerReachableAt: null, peerClosedAt: null, counts });
+const shifted = (date: Date | null, seconds: number): Date | null => date && new Date(date.getTime() + seconds * 1_000);
+/** The same row where the peer's clock was ahead by so much, when it opened and from when it was reachable. */
+const ahead = (given: IncidentRow, seconds: number, afterwards = seconds): IncidentRow =>
+  ({ ...given, peerOpenedAt: shifted(given.openedAt, seconds), peerReachableAt: shifted(given.reachableAt, afterwards), peerClosedAt: shifted(given.closedAt, afterwards) });
 
 describe('incidents', () => {
   it('of the two sides of one cut are one, named by each of their ids, and the smallest is shown', () => {
@@ -17,6 +21,18 @@ describe('incidents', () => {
 
   it('are over only when they are over on both sides', () => {
     expect(mergeIncidents([row('a', 'east', 'west', 100, 150), row('b', 'west', 'east', 101, null)])).toMatchObject([{ closedAt: null, reachableAt: null }]);
+  });
+
+  const HOUR = 3_600;
+  it.each([
+    ['ahead', row('b', 'west', 'east', HOUR + 101, HOUR + 160), -HOUR, -HOUR],
+    ['behind', row('b', 'west', 'east', 101 - HOUR, 160 - HOUR), HOUR, HOUR],
+    ['put back by an hour meanwhile', row('b', 'west', 'east', 101, 160 - HOUR), 0, HOUR],
+  ])('of one cut are one where a clock was an hour %s, at the times of the first region, and others stay apart', (_, theirs, before, afterwards) => {
+    const west = ahead(theirs, before, afterwards);
+    const east = ahead(row('a', 'east', 'west', 100, 150), -before, -afterwards);
+    expect(mergeIncidents([east, west])).toMatchObject([{ ids: ['a', 'b'], openedAt: at(100), reachableAt: at(159), closedAt: at(160) }]);
+    expect(mergeIncidents([row('c', 'east', 'west', 170, 180), west])).toHaveLength(2);
   });
 
   it('of other times, or of other regions, are others', () => {

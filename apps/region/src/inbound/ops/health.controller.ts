@@ -47,7 +47,7 @@ export class HealthController {
 
   private async postgres() {
     const indicator = this.indicators.check('postgres');
-    if (!this.database.ready) return indicator.down({ message: 'not connected or not migrated yet' });
+    if (!this.database.ready) return indicator.down({ message: this.database.problem ?? 'not connected or not migrated yet' });
     return this.database.query('SELECT 1').then(() => indicator.up(), () => indicator.down({ message: 'not reachable' }));
   }
 }

@@ -5,6 +5,7 @@ import { OutboxRelay, StreamApplier } from '#adapters/kafka';
 import { CredentialReader, answerSecondRead } from '#features/accounts';
 import { OwnRows } from '#features/consistency';
 import { Beat } from '#features/heartbeats';
+import { Incarnations } from '#features/rebuild';
 import { StatePages } from '#features/resync';
 import { Routes } from '#features/routes';
 import { ReadSessionForPeer } from '#features/sessions';
@@ -24,6 +25,7 @@ export class PeerReadsController {
     private readonly rows: OwnRows,
     private readonly relay: OutboxRelay,
     private readonly state: StatePages,
+    private readonly incarnations: Incarnations,
     private readonly own: OwnRegion,
   ) {}
 
@@ -31,7 +33,8 @@ export class PeerReadsController {
   heartbeat(@Req() request: FastifyRequest) {
     const heartbeat = this.beat.now();
     if (heartbeat === undefined) throw new UnavailableError('postgres');
-    return { ...heartbeat, serving: this.beat.serving, applied: this.applier.applied(request.peer!) };
+    const known = this.incarnations.identityOf(request.peer!, request.peerIncarnation!);
+    return { ...heartbeat, serving: this.beat.serving, applied: this.applier.applied(request.peer!), ...(known === undefined ? {} : { known }) };
   }
 
   @Post('route-table')
