@@ -19,7 +19,7 @@ async function mustHold(scenario: Scenario): Promise<void> {
   expect(report.held, `${lines.join('\n')}\n${tableOf(report)}`).toBe(true);
 }
 
-describe('users go on with their lives in both regions, and every promise holds', { retry: 0 }, () => {
+describe('users go on with their lives in both regions, and every promise holds', () => {
   it('faults 1, 2: while the link is cut silently, and again refusing', () => mustHold(readScenario('link-cut')));
   it('faults 3: while the link is cut one way, and the other way', () => mustHold(readScenario('one-way-cut')));
   it('faults 29: while everything of a region is killed', () => mustHold(readScenario('region-kill')));
