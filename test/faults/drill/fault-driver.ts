@@ -3,8 +3,10 @@ import { eventually } from '../../regions/harness/eventually.js';
 import type { World } from '../../regions/harness/world.js';
 import { CatchUp } from './catch-up.js';
 import type { AppliedFault } from './history.js';
+import { OneAtATime } from './one-at-a-time.js';
 import type { Recorder } from './recorder.js';
 import { type Fault, describeFault, occurrences } from './scenario.js';
+import { faultyParts } from './timeline.js';
 import type { Prober } from './traffic/prober.js';
 
 /** A part on a busy machine may need more than one call's time to come back. */
@@ -16,6 +18,7 @@ const QUICK = { latencyMs: 0, jitterMs: 0, lossPercent: 0 };
 export class FaultDriver {
   readonly applied: AppliedFault[] = [];
   private active = 0;
+  private readonly things = new OneAtATime();
   /** Where one fault can't be made or ended, no other begins, and those in force end. */
   private readonly over = new AbortController();
   private readonly catchingUp = new Set<CatchUp>();
@@ -48,7 +51,17 @@ export class FaultDriver {
 
   private async one(fault: Fault, beganMs: number): Promise<void> {
     await this.until(beganMs + fault.atS * 1_000);
-    if (this.over.signal.aborted) return;
+    // A part takes as long as it takes to come back: ending one fault of it would end the next one too.
+    const giveBack = await this.things.hold(thingsOf(fault));
+    try {
+      if (!this.over.signal.aborted) await this.alone(fault, giveBack);
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** @param over called when it has gone */
+  private async alone(fault: Fault, over: () => void): Promise<void> {
     this.active += 1;
     for (const watch of this.catchingUp) watch.abandon();
     const startMs = this.recorder.now();
@@ -59,6 +72,7 @@ export class FaultDriver {
     const healMs = this.recorder.now();
     await eventually(() => this.heal(fault), HEAL_MS);
     const endMs = this.recorder.now();
+    over();
     this.active -= 1;
     this.say(`${describeFault(fault)}: over${endMs - healMs > 1_000 ? `, ${((endMs - healMs) / 1_000).toFixed(1)} s after it was asked to be` : ''}`);
     const gone: AppliedFault = { fault, startMs, inForceMs, healMs, endMs };
@@ -107,6 +121,11 @@ export class FaultDriver {
     const waitMs = ms - this.recorder.now();
     if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.over.signal }).catch(() => undefined);
   }
+}
+
+/** What no other fault may be of while this one lasts. */
+function thingsOf(fault: Fault): string[] {
+  return fault.fault === 'clock' ? [`${fault.region}/clock`] : faultyParts({ fault });
 }
 
 function linkPath([a, b]: readonly [string, string]): string {

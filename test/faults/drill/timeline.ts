@@ -19,7 +19,7 @@ export function everythingOf(...regions: readonly string[]): string[] {
 }
 
 /** What a fault is a fault of; a wrong clock stops nothing. */
-export function faultyParts({ fault }: AppliedFault): string[] {
+export function faultyParts({ fault }: Pick<AppliedFault, 'fault'>): string[] {
   switch (fault.fault) {
     case 'cut':
     case 'slow': return [linkBetween(...fault.between)];
