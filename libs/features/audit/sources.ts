@@ -25,7 +25,7 @@ export interface Source {
 }
 
 /**
- * Published tables that are not compared: `heartbeat` is the marker of the comparison itself and changes four times a second,
+ * Published tables that are not compared, nor found again at peers after a loss: `heartbeat` is the marker of the comparison itself and changes four times a second,
  * `stream_applied` moves with every event and is told again by every answer on the peer listener.
  */
 const NOT_COMPARED = new Set(['heartbeat', 'stream_applied']);

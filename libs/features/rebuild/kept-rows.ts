@@ -1,7 +1,7 @@
-import { type Database, type Transaction } from '#adapters/postgres';
-import { PUBLISHED_TABLES, type Schema, identifier, keyColumns, literal, readSchema } from '#adapters/replication';
-import { limits } from '#kernel/config';
+import type { Database } from '#adapters/postgres';
+import { type Schema, identifier, keyColumns, literal, readSchema } from '#adapters/replication';
 import { NotFoundError } from '#kernel/problems';
+import { COMPARED_PUBLISHED, reading } from '../audit/index.js';
 
 /** A page of what this region keeps of a peer that lost it: each row as JSON text, every column a text by its name. */
 export interface KeptPage {
@@ -10,13 +10,8 @@ export interface KeptPage {
   readonly next: readonly string[] | null;
 }
 
-/** What is told again all the time, and means nothing of a lost process. */
-const NOT_KEPT = new Set(['heartbeat', 'stream_applied']);
-/** Published tables, whose rows of a lost region are copies here. */
-export const KEPT_TABLES: readonly string[] = PUBLISHED_TABLES.filter((table) => !NOT_KEPT.has(table));
 /** Rows of a page: at most some 5 MB where profiles are as large as they may be. */
 const PAGE = 500;
-const PLAIN = `SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true), set_config('bytea_output', 'hex', true)`;
 
 /** Begins with FROM, ends inside a WHERE with the lost region as `$1` and this one as `$2`; rows come in the order of `key`. */
 interface Kept {
@@ -62,21 +57,14 @@ export class KeptRows {
     const order = key.map(({ column }) => column).join(', ');
     const bound = after === null ? '' : `AND (${order}) > (${key.map(({ type }, index) => `$${index + 3}::${type}`).join(', ')})`;
     const text = `SELECT json_build_object(${members.join(', ')})::text AS row, jsonb_build_array(${key.map(({ column }) => `${column}::text`).join(', ')}) AS key ${from} ${bound} ORDER BY ${order} LIMIT ${PAGE}`;
-    const rows = await this.read((tx) => tx.query<{ row: string; key: string[] }>(text, [lost, this.own, ...(after ?? [])]));
+    const rows = await reading(this.database, (tx) => tx.query<{ row: string; key: string[] }>(text, [lost, this.own, ...(after ?? [])]));
     return { rows: rows.map(({ row }) => row), next: rows.length < PAGE ? null : rows.at(-1)!.key };
-  }
-
-  private read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.database.transact(async (tx) => {
-      await tx.query(PLAIN);
-      return work(tx);
-    }, limits.databaseBatchMs);
   }
 
   private async kept(table: string): Promise<Kept> {
     const other = OTHERS[table];
     if (other !== undefined) return other;
-    this.schema ??= await readSchema(this.database, KEPT_TABLES);
+    this.schema ??= await readSchema(this.database, COMPARED_PUBLISHED);
     const columns = this.schema[table];
     if (columns === undefined) throw new NotFoundError('This table is not kept of a peer');
     const key = keyColumns(columns).slice(1).map((name) => ({ column: `t.${identifier(name)}`, type: columns.find((column) => column.name === name)!.type }));

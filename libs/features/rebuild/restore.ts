@@ -4,8 +4,9 @@ import type { Transaction } from '#adapters/postgres';
 import { type Column, type Schema, identifier, keyColumns, readSchema } from '#adapters/replication';
 import { numbersBelow } from '#kernel/ids';
 import { PARTITIONS, STREAMS } from '#kernel/wire';
+import { COMPARED_PUBLISHED } from '../audit/index.js';
 import { type LostDebit, repostDebits } from '../transfers/index.js';
-import { KEPT_TABLES, type KeptPage } from './kept-rows.js';
+import type { KeptPage } from './kept-rows.js';
 
 /** One peer that has rows of this region. */
 export interface Found {
@@ -61,11 +62,11 @@ const LOCAL_TABLES = ['account', 'credential_epoch', 'transfer_key'];
  * @param now ISO 8601
  */
 export async function restore(tx: Transaction, own: Own, found: readonly Found[], now: string): Promise<Lost> {
-  const schema = await readSchema(inPlainSql(tx), [...KEPT_TABLES, ...LOCAL_TABLES]);
+  const schema = await readSchema(tx, [...COMPARED_PUBLISHED, ...LOCAL_TABLES]);
   await begin(tx, own);
   const from: Record<string, number> = {};
   // Table by table: a notification looks its account up when it comes.
-  for (const table of ['account', 'credential_epoch', ...KEPT_TABLES]) {
+  for (const table of ['account', 'credential_epoch', ...COMPARED_PUBLISHED]) {
     for (const { peer, page } of found) {
       for await (const rows of pages(table, page)) from[peer] = (from[peer] ?? 0) + (await keep(tx, table, schema[table]!, rows));
     }
@@ -180,9 +181,4 @@ async function lockOut(tx: Transaction, region: string): Promise<void> {
 
 function listed(ids: readonly string[]): Listed {
   return { count: ids.length, ids: ids.slice(0, LISTED) };
-}
-
-/** What replication's adapter asks with: texts alone. */
-function inPlainSql(tx: Transaction): { query<R>(text: string, values?: unknown[]): Promise<R[]> } {
-  return { query: (text, values) => tx.query(text, values) };
 }
