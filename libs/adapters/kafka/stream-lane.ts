@@ -101,6 +101,8 @@ export class StreamLane {
         if (strays.length > 0) this.noteLetters(await this.letters.record({ query: (...query) => this.db.write(...query) }, this, strays));
         for (let at = 0; at < steps.length; at += this.chunk) await this.applyRun(steps.slice(at, at + this.chunk));
         if (passed !== undefined) await this.letters.settleStrays(this, passed);
+        // What had come another way is skipped, and the place in Kafka goes on: a restart need not read it again.
+        if (passed !== undefined && passed > this.offset) await this.commit(this.last, passed, async () => undefined);
         this.chunk = CHUNK;
         return gapAt;
       } catch (error) {

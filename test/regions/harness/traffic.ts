@@ -11,6 +11,8 @@ const PAUSE_MS = 600;
 /** Users that one lane of password changes takes in turn: what is tried with old passwords later counts as attempts of each. */
 const CHANGED_USERS = 4;
 const EDITED_USERS = 3;
+/** Sessions that lie ready at each door to be signed out, so that sign-outs go on where nobody can sign in. */
+const READY_TO_LEAVE = 3;
 /** Longest wait for more calls: each may take its whole deadline while a part is frozen. */
 const MORE_MS = 60_000;
 
@@ -27,6 +29,9 @@ export interface Changed {
   token: string;
   inForce: string;
   readonly ended: string[];
+  /** A session that does not ask for the changes, so the next one ends it; and those that were ended like that. */
+  bystander?: string;
+  readonly endedSessions: string[];
   unknown?: { readonly key: string; readonly next: string };
 }
 export interface Edit {
@@ -49,6 +54,7 @@ export class Traffic {
   /** Answers that were neither success nor a typed problem. */
   readonly untyped: string[] = [];
   private readonly edited: User[] = [];
+  private readonly leaving = new Map<string, string[]>();
   private readonly editing = new Map<string, string>();
   private readonly done: Record<string, number> = {};
   private going = true;
@@ -61,10 +67,11 @@ export class Traffic {
     const { world } = this;
     for (const home of world.regions) {
       const users = await Promise.all(Array.from({ length: CHANGED_USERS }, () => world.register(home)));
-      for (const user of users) this.changed.push({ user, token: await world.signIn(home, user), inForce: user.password, ended: [] });
+      for (const user of users) this.changed.push({ user, token: await world.signIn(home, user), inForce: user.password, ended: [], endedSessions: [] });
     }
     for (let made = 0; made < EDITED_USERS; made += 1) this.edited.push(await world.register(world.regions[made % 2]!));
     await world.settleAll();
+    for (const door of world.regions) this.leaving.set(door, await Promise.all(this.edited.slice(0, READY_TO_LEAVE).map((user) => world.signIn(door, user))));
     this.lanes = world.regions.flatMap((door) => {
       this.done[door] = 0;
       const changed = this.changed.filter(({ user }) => user.home !== door);
@@ -120,6 +127,9 @@ export class Traffic {
       changed.inForce = next;
       changed.ended.push(current);
       delete changed.unknown;
+      if (changed.bystander !== undefined) changed.endedSessions.push(changed.bystander);
+      delete changed.bystander;
+      await this.enter(door, { ...changed.user, password: next }, (made) => (changed.bystander = made));
     }
     if (answer?.status === 401) await this.enter(door, { ...changed.user, password: current }, (made) => (changed.token = made));
   }
@@ -127,22 +137,27 @@ export class Traffic {
   private async edit(door: string, turn: number, user: User): Promise<void> {
     const [attribute, slot] = [`${door}-${turn}`, `${door} ${user.id}`];
     const token = this.editing.get(slot);
-    if (token === undefined) return this.enter(door, user, (made) => this.editing.set(slot, made));
+    if (token === undefined) return void (await this.enter(door, user, (made) => this.editing.set(slot, made)));
     const { fate, answer } = await this.tell(() => this.world.api(door, 'PATCH', '/v1/profile', { token, body: { attributes: { [attribute]: 'set' } } }));
     this.edits.push({ account: user.id, attribute, fate });
     if (answer?.status === 401) this.editing.delete(slot);
   }
 
   private async signOut(door: string, user: User): Promise<void> {
-    await this.enter(door, user, async (token) => {
+    const ready = this.leaving.get(door)!;
+    const token = ready.shift();
+    if (token !== undefined) {
       const { fate } = await this.tell(() => this.world.api(door, 'DELETE', '/v1/sessions/current', { token }));
       this.endings.push({ token, door, fate });
-    });
+    }
+    while (ready.length < READY_TO_LEAVE && (await this.enter(door, user, (made) => ready.push(made))));
   }
 
-  private async enter(door: string, user: User, then: (token: string) => unknown): Promise<void> {
+  /** @returns whether it worked */
+  private async enter(door: string, user: User, then: (token: string) => unknown): Promise<boolean> {
     const { fate, answer } = await this.tell(() => this.world.trySignIn(door, user));
-    if (fate === 'acknowledged') await then(answer!.body.token);
+    if (fate === 'acknowledged') then(answer!.body.token);
+    return fate === 'acknowledged';
   }
 
   private async tell(work: () => Promise<Answer>): Promise<{ fate: Fate; answer?: Answer }> {
