@@ -7,8 +7,8 @@ import type { HashReplyMessage } from './protocol.js';
 
 /** Places to wait: with two cores the last one waits half a second, which a client's budget bears. */
 const PLACES = 64;
-/** Longest life of a job, waiting included: below a forwarded write's budget, so that its refusal still gets there. */
-const TIMEOUT_MS = 2_500;
+/** Longest time for all the hashes of one call, waiting included: below a forwarded write's budget, so that its refusal still gets there. */
+const BUDGET_MS = 2_500;
 /** Times that a job is given to a child: once more after the first died, then it is taken for what kills children. */
 const TRIES = 2;
 /** Weight of the newest duration in the running mean. */
@@ -21,8 +21,8 @@ const STOP_MS = 1_000;
 export interface HashOptions {
   /** The caller's address signed in with this identifier before: half of the places are kept for such callers. */
   readonly preferred?: boolean;
-  /** Longest life of the job, waiting included, in ms. */
-  readonly timeoutMs?: number;
+  /** What `budget` gave to the call that this hash belongs to; a hash that is alone has the whole budget. */
+  readonly untilMs?: number;
 }
 
 interface Job {
@@ -46,8 +46,7 @@ export class HashQueue {
   /** Takes the time of a comparison and matches nothing. */
   readonly dummyHash = DUMMY_HASH;
   private readonly child: HashChildProcess;
-  private readonly concurrency: number;
-  private readonly places: number;
+  private readonly concurrency = availableParallelism();
   private readonly waitingJobs: Record<'preferred' | 'others', Job[]> = { preferred: [], others: [] };
   private readonly runningJobs = new Map<number, Job>();
   private preferredNext = true;
@@ -55,12 +54,7 @@ export class HashQueue {
   private stopping = false;
   private meanMs: number | undefined;
 
-  constructor(
-    private readonly logger: Logger,
-    options: { concurrency?: number; places?: number } = {},
-  ) {
-    this.concurrency = options.concurrency ?? availableParallelism();
-    this.places = options.places ?? PLACES;
+  constructor(private readonly logger: Logger) {
     this.child = new HashChildProcess(
       this.concurrency,
       { reply: (message) => this.replied(message), ready: () => this.fill(), lost: () => this.childLost() },
@@ -79,6 +73,11 @@ export class HashQueue {
     const untilMs = performance.now() + STOP_MS;
     while (this.runningJobs.size > 0 && this.child.alive && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 10));
     await this.child.stop();
+  }
+
+  /** By when, on this process's monotonic clock, all the hashes of a call that begins now must be over. */
+  budget(): number {
+    return performance.now() + BUDGET_MS;
   }
 
   /** Jobs that wait for a core. */
@@ -122,11 +121,11 @@ export class HashQueue {
     return !hash.startsWith(CURRENT_PREFIX);
   }
 
-  private add(password: string, against: string | undefined, { preferred = false, timeoutMs = TIMEOUT_MS }: HashOptions): Promise<HashReplyMessage> {
-    if (this.stopping || this.isFull(preferred)) return Promise.reject(new OverloadedError(FULL));
+  private add(password: string, against: string | undefined, { preferred = false, untilMs = this.budget() }: HashOptions): Promise<HashReplyMessage> {
+    if (this.stopping || untilMs <= performance.now() || this.isFull(preferred)) return Promise.reject(new OverloadedError(FULL));
     return new Promise((resolve, reject) => {
       const job: Job = { id: ++this.lastId, password, against, preferred, settle: { resolve, reject }, timer: undefined, startedMs: 0, tries: 0, over: false };
-      job.timer = setTimeout(() => this.refuse(job, FULL), timeoutMs);
+      job.timer = setTimeout(() => this.refuse(job, FULL), untilMs - performance.now());
       this.lane(job).push(job);
       this.fill();
     });
@@ -135,7 +134,7 @@ export class HashQueue {
   /** Others may take half of the places; the other half is there for the preferred even when those are full. */
   private isFull(preferred: boolean): boolean {
     if (this.runningJobs.size < this.concurrency && this.child.alive) return false;
-    return preferred ? this.waiting >= this.places : this.waitingJobs.others.length >= this.places / 2 || this.waiting >= this.places;
+    return this.waiting >= PLACES || (!preferred && this.waitingJobs.others.length >= PLACES / 2);
   }
 
   private lane(job: Job): Job[] {

@@ -1,2 +1,2 @@
-export { HashQueue } from './hash-queue.js';
+export { type HashOptions, HashQueue } from './hash-queue.js';
 export { DUMMY_HASH } from './parameters.js';

@@ -31,8 +31,9 @@ export class PeerChangedError extends Error {
   }
 }
 
-/** Every type then writes as text what any server reads back. */
-const plainText = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 3";
+/** Every type is then written alike by any server, until the transaction ends. */
+export const PLAIN_TEXTS = `SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
+  set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '3', true)`;
 const SLOT_IN_USE = '55006';
 const NO_SUCH_SLOT = '42704';
 
@@ -114,7 +115,7 @@ async function beginAtNewSlot(reader: Session, task: RebuildTask): Promise<PeerS
   task.signal.addEventListener('abort', abort);
   try {
     const [made] = await maker.query<{ snapshot_name: string }>(`CREATE_REPLICATION_SLOT ${identifier(slotOf(task.peer, task.reader))} LOGICAL pgoutput (SNAPSHOT 'export')`, undefined, timings.slotMs);
-    await reader.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${literal(made!.snapshot_name)}; ${plainText}`);
+    await reader.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${literal(made!.snapshot_name)}; ${PLAIN_TEXTS}`);
     return await inspectPeer(reader, task.peer, task.reader);
   } finally {
     task.signal.removeEventListener('abort', abort);

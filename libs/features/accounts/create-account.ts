@@ -21,6 +21,14 @@ export interface Registration {
   readonly key?: string;
 }
 
+/** What tells a repetition; the password canonical, and by when everything that is hashed must be over. */
+interface Given {
+  readonly key: string | undefined;
+  readonly digest: Buffer;
+  readonly password: string;
+  readonly untilMs: number;
+}
+
 /** What a registration came to; `created` is false for the answer to a repetition. */
 export interface Registered {
   readonly account: Account;
@@ -69,18 +77,20 @@ export class CreateAccount {
     const password = canonicalPassword(registration.password);
     const scope = `register:${createHash('sha256').update(identifier).digest('hex')}`;
     const digest = requestDigest({ identifier, profile: registration.profile });
-    const earlier = await this.firstAnswer(scope, key, digest, password);
+    const untilMs = this.hashing.budget();
+    const given = { key, digest, password, untilMs };
+    const earlier = await this.firstAnswer(scope, given);
     if (earlier) return { account: earlier, created: false };
     this.database.reserve.mustHaveRoom();
     await this.refuseTaken(identifier);
-    const hash = await this.hashing.hash(password);
+    const hash = await this.hashing.hash(password, { untilMs });
     if (!mayStillHappen()) throw new HomeUnavailableError(this.own.region);
     const account = this.newAccount(identifier);
     if (await this.insert(account, hash, registration, scope, digest)) {
       this.committed('accounts', partitionOf(account.id, PARTITIONS));
       return { account, created: true };
     }
-    const repeated = await this.firstAnswer(scope, key, digest, password);
+    const repeated = await this.firstAnswer(scope, given);
     if (repeated) return { account: repeated, created: false };
     throw new IdentifierTakenError();
   }
@@ -97,11 +107,11 @@ export class CreateAccount {
   }
 
   /** The account that this key made; the password is compared by its slow hash, which is all that is kept of it. */
-  private async firstAnswer(scope: string, key: string | undefined, digest: Buffer, password: string): Promise<Account | undefined> {
+  private async firstAnswer(scope: string, { key, digest, password, untilMs }: Given): Promise<Account | undefined> {
     if (key === undefined) return undefined;
     const kept = await findAnswer<Omit<Account, 'slot'>>(this.database, scope, key);
     if (kept === undefined) return undefined;
-    const same = kept.request.equals(digest) && (await this.hashing.verify(kept.secrets[0]!, password));
+    const same = kept.request.equals(digest) && (await this.hashing.verify(kept.secrets[0]!, password, { untilMs }));
     if (!same) throw new IdempotencyKeyReusedError();
     return { ...kept.answer, slot: slotOf(kept.answer.identifier) };
   }

@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '#adapters/postgres';
-import { identifier } from '#adapters/replication';
+import { PLAIN_TEXTS, identifier } from '#adapters/replication';
 import { limits } from '#kernel/config';
 import type { Source } from './sources.js';
 
@@ -29,14 +29,10 @@ export interface Range {
 /** Rows of a page: some 60 ms of one connection in each region, so that the work between two pauses is small. */
 export const PAGE_ROWS = 20_000;
 
-/** Every type is then written alike by any server. */
-const PLAIN = `SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
-  set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '3', true)`;
-
 /** One transaction in which rows read the same in every region. */
 export function reading<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
   return database.transact(async (tx) => {
-    await tx.query(PLAIN);
+    await tx.query(PLAIN_TEXTS);
     return work(tx);
   }, limits.databaseBatchMs);
 }

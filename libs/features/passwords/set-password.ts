@@ -17,6 +17,13 @@ export interface PasswordChange {
   readonly key?: string;
 }
 
+/** Both passwords, canonical, and by when everything that is hashed for the change must be over. */
+interface Given {
+  readonly current: string;
+  readonly next: string;
+  readonly untilMs: number;
+}
+
 /** The epoch and row version in force after the change. */
 export interface PasswordChanged {
   readonly epoch: number;
@@ -70,13 +77,14 @@ export class SetPassword {
   async change(asked: PasswordChange, mayStillHappen: () => boolean): Promise<PasswordChanged> {
     const current = canonicalPassword(asked.current);
     const next = canonicalPassword(asked.next);
-    const earlier = await this.firstAnswer(asked, current, next);
+    const untilMs = this.hashing.budget();
+    const earlier = await this.firstAnswer(asked, { current, next, untilMs });
     if (earlier) return earlier;
     this.database.reserve.mustHaveRoom();
     for (let round = 0; round < ROUNDS; round += 1) {
       const known = await this.reader.byAccount(asked.account);
       if (known?.password === undefined || known.account.home !== this.own.region) throw new SessionInvalidError();
-      const changed = await this.attempt(asked, known, { current, next }, mayStillHappen);
+      const changed = await this.attempt(asked, known, { current, next, untilMs }, mayStillHappen);
       if (changed) return changed;
     }
     throw new OverloadedError('This account is being changed by others at the same time');
@@ -91,18 +99,19 @@ export class SetPassword {
   }
 
   /** @returns undefined where another change came first and everything has to be looked at again */
-  private async attempt(asked: PasswordChange, known: Credentials, given: { current: string; next: string }, mayStillHappen: () => boolean): Promise<PasswordChanged | undefined> {
+  private async attempt(asked: PasswordChange, known: Credentials, given: Given, mayStillHappen: () => boolean): Promise<PasswordChanged | undefined> {
     const { session, account } = asked;
     const row = known.password!;
     const byKeptSession = row.keep === session.hash;
+    const hashing = { preferred: true, untilMs: given.untilMs };
     if (session.epoch < row.epoch && !byKeptSession) throw new SessionInvalidError();
-    if (!(await this.hashing.verify(row.hash, given.current, { preferred: true }))) {
+    if (!(await this.hashing.verify(row.hash, given.current, hashing))) {
       // Repeated after it was done (contract): this session changed it last, and to the very password that is asked for.
-      if (byKeptSession && (await this.hashing.verify(row.hash, given.next, { preferred: true }))) return { epoch: row.epoch, version: row.version, home: this.own.region };
+      if (byKeptSession && (await this.hashing.verify(row.hash, given.next, hashing))) return { epoch: row.epoch, version: row.version, home: this.own.region };
       throw new InvalidCredentialsError('The current password is wrong');
     }
     checkPassword(asked.next, known.account.identifier, this.own.minPasswordLength);
-    const hash = await this.hashing.hash(given.next, { preferred: true });
+    const hash = await this.hashing.hash(given.next, hashing);
     if (!mayStillHappen()) throw new HomeUnavailableError(this.own.region);
     const partition = partitionOf(account, PARTITIONS);
     // The change to the next epoch is told of, once.
@@ -116,11 +125,11 @@ export class SetPassword {
     return { epoch: Number(changed.epoch), version: Number(changed.version), home: this.own.region };
   }
 
-  private async firstAnswer(asked: PasswordChange, current: string, next: string): Promise<PasswordChanged | undefined> {
+  private async firstAnswer(asked: PasswordChange, { current, next, untilMs }: Given): Promise<PasswordChanged | undefined> {
     if (asked.key === undefined) return undefined;
     const kept = await findAnswer<{ epoch: number; version: number }>(this.database, scopeOf(asked.account), asked.key);
     if (kept === undefined) return undefined;
-    const same = (await this.hashing.verify(kept.secrets[0]!, current)) && (await this.hashing.verify(kept.secrets[1]!, next));
+    const same = (await this.hashing.verify(kept.secrets[0]!, current, { untilMs })) && (await this.hashing.verify(kept.secrets[1]!, next, { untilMs }));
     if (!same) throw new IdempotencyKeyReusedError();
     return { ...kept.answer, home: this.own.region };
   }

@@ -1,4 +1,4 @@
-import type { HashQueue } from '#adapters/hashing';
+import type { HashOptions, HashQueue } from '#adapters/hashing';
 import type { Peers } from '#adapters/peer-client';
 import type { Database } from '#adapters/postgres';
 import { limits } from '#kernel/config';
@@ -69,13 +69,14 @@ export class SignIn {
   /** @throws InvalidCredentialsError, TooManyAttemptsError, HomeUnavailableError, OverloadedError, UnavailableError('redis' before all else) */
   async signIn(request: SignInRequest): Promise<SignedIn> {
     this.parts.sessions.mustBePossible();
-    const canonical = { ...request, password: canonicalPassword(request.password) };
-    return this.parts.attempts.guard({ identifier: request.identifier, address: request.address }, (known) => this.enter(canonical, known));
+    const { hashing, attempts } = this.parts;
+    return attempts.guard({ identifier: request.identifier, address: request.address }, (known) =>
+      this.enter({ ...request, password: canonicalPassword(request.password) }, { preferred: known, untilMs: hashing.budget() }));
   }
 
-  private async enter(request: SignInRequest, preferred: boolean): Promise<SignedIn> {
+  private async enter(request: SignInRequest, lane: HashOptions): Promise<SignedIn> {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const proof = await this.prove(request, preferred);
+      const proof = await this.prove(request, lane);
       try {
         return await this.openSession(proof);
       } catch (error) {
@@ -85,17 +86,17 @@ export class SignIn {
     throw new OverloadedError('The credentials of this account are changing');
   }
 
-  private async prove(request: SignInRequest, preferred: boolean): Promise<Proof> {
+  private async prove(request: SignInRequest, lane: HashOptions): Promise<Proof> {
     const here = await this.parts.reader.byIdentifier(request.identifier);
     const home = here?.account.home ?? this.parts.routes.route(request.identifier).home;
-    if (home === this.parts.own) return this.proveAtHome(here, request, preferred);
+    if (home === this.parts.own) return this.proveAtHome(here, request, lane);
     const trusted = here !== undefined && isTrusted(here, request.token) ? here : undefined;
-    if (await this.verify(trusted?.password!.hash, request.password, preferred)) return { credentials: trusted!, by: 'here' };
-    return this.proveByHome(home, trusted?.password!.hash, request, preferred);
+    if (await this.verify(trusted?.password!.hash, request.password, lane)) return { credentials: trusted!, by: 'here' };
+    return this.proveByHome(home, trusted?.password!.hash, request, lane);
   }
 
-  private async proveAtHome(here: Credentials | undefined, { password }: SignInRequest, preferred: boolean): Promise<Proof> {
-    if (!(await this.verify(here?.password?.hash, password, preferred))) throw new InvalidCredentialsError();
+  private async proveAtHome(here: Credentials | undefined, { password }: SignInRequest, lane: HashOptions): Promise<Proof> {
+    if (!(await this.verify(here?.password?.hash, password, lane))) throw new InvalidCredentialsError();
     void this.parts.passwords.rehash(here!, password).catch((error: unknown) =>
       this.parts.logger.warn({ err: error, account: here!.account.id }, 'a password hash could not be upgraded; the next sign-in tries again'));
     return { credentials: here!, by: 'home' };
@@ -105,14 +106,14 @@ export class SignIn {
    * The second read: the home's word on this identifier, its password used once and not kept.
    * @param refuted the hash that is known here and did not match
    */
-  private async proveByHome(home: string, refuted: string | undefined, { identifier, password, address }: SignInRequest, preferred: boolean): Promise<Proof> {
+  private async proveByHome(home: string, refuted: string | undefined, { identifier, password, address }: SignInRequest, lane: HashOptions): Promise<Proof> {
     const answer = await this.secondRead(home, identifier, address);
     // Unproven is not wrong.
     if (answer === undefined) throw new HomeUnavailableError(home);
     const credentials = answer.known ? answer.credentials : undefined;
     if (credentials !== undefined) await this.keep(credentials, home);
     const hash = credentials?.password?.hash;
-    const right = hash !== undefined && hash !== refuted && (await this.verify(hash, password, preferred));
+    const right = hash !== undefined && hash !== refuted && (await this.verify(hash, password, lane));
     if (!right) throw new InvalidCredentialsError();
     // Everybody may have been signed out here without the home knowing yet: the session is made after that.
     const here = await this.parts.reader.byIdentifier(identifier);
@@ -138,9 +139,9 @@ export class SignIn {
       this.parts.logger.warn({ err: error, account: account.id }, 'an account from a second read could not be kept; it comes over Kafka'));
   }
 
-  private verify(hash: string | undefined, password: string, preferred: boolean): Promise<boolean> {
+  private verify(hash: string | undefined, password: string, lane: HashOptions): Promise<boolean> {
     const { hashing } = this.parts;
-    return hash === undefined ? hashing.verifyAgainstNothing(password, { preferred }) : hashing.verify(hash, password, { preferred });
+    return hash === undefined ? hashing.verifyAgainstNothing(password, lane) : hashing.verify(hash, password, lane);
   }
 
   private async openSession({ credentials, by }: Proof): Promise<SignedIn> {
