@@ -45,8 +45,13 @@ export class Bench {
     [this.here, this.there] = world.regions as [string, string];
   }
 
-  /** Makes the users. */
+  /** Makes the users, and servers that keep the times of their commits, which lags are measured by and nothing else needs. */
   async prepare(): Promise<void> {
+    for (const region of this.world.regions) {
+      await this.world.sql(region, 'ALTER SYSTEM SET track_commit_timestamp = on');
+      for (const state of ['down', 'up']) await this.world.part(region, 'postgres', { state });
+    }
+    await this.world.settleAll();
     const user = await this.world.register(this.here);
     const [row] = await this.world.sql<{ hash: string }>(this.here, 'SELECT hash FROM password WHERE account = $1', [user.id]);
     this.secret = { password: user.password, hash: row!.hash };

@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { databaseUrl } from './harness/deployment.js';
@@ -155,6 +157,31 @@ describe('a subscription', () => {
     expect(await metric('west', 'homeward_subscription_rebuilds', 'east')).toBe(rebuilds + 1);
     await world.mustConverge();
     expect(await world.signIn('west', late)).toBeTruthy();
+    // A copied row is no row that somebody put there by hand: its next change is no conflict, of which the server's log would tell the whole row.
+    expect((await world.api('east', 'PUT', '/v1/password', { token, body: { current: user.password, next: 'green-heron-1815' } })).status).toBe(204);
+    await world.mustConverge();
+    const logs = join(world.address.data, 'postgres/west/data/log');
+    for (const name of readdirSync(logs)) expect(readFileSync(join(logs, name), 'utf8')).not.toContain('argon2');
+  });
+});
+
+describe('a transaction that is applied for longer than the server that sends it waits for a word', () => {
+  const [ROWS, BYTES] = [3_000, 500];
+  const arrived = async (): Promise<number> => (await world.sql<{ count: number }>('west', `SELECT count(*)::int AS count FROM profile WHERE region = 'east' AND slot = 1023 AND fields ? 'large'`))[0]!.count;
+
+  it('arrives all the same, whole', async () => {
+    await world.settleAll();
+    await world.sql('west', `CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$;
+      CREATE TRIGGER slowly BEFORE INSERT ON profile FOR EACH ROW WHEN (NEW.fields ? 'large') EXECUTE FUNCTION slowly(); ALTER TABLE profile ENABLE REPLICA TRIGGER slowly`);
+    try {
+      await world.sql('east', `INSERT INTO profile (region, slot, account, fields, version) SELECT 'east', 1023, gen_random_uuid(), jsonb_build_object('large', repeat('x', ${BYTES})), 1 FROM generate_series(1, ${ROWS})`);
+      await eventually(async () => expect(await arrived()).toBe(ROWS), 60_000);
+    } finally {
+      await world.sql('west', 'DROP TRIGGER slowly ON profile; DROP FUNCTION slowly');
+      await world.sql('east', `DELETE FROM profile WHERE region = 'east' AND slot = 1023 AND fields ? 'large'`);
+    }
+    await eventually(async () => expect(await arrived()).toBe(0));
+    await world.mustConverge();
   });
 });
 

@@ -99,11 +99,12 @@ const differs = (differences: readonly string[]): Step => ({
 });
 
 /**
- * origin = none: only what the peer itself wrote. streaming off: a transaction is applied when it has committed there.
+ * origin = none: only what the peer itself wrote. streaming on: a large transaction is stored here as it comes and applied from there when it has
+ * committed, so that a peer which hears nothing meanwhile and hangs up does not make it begin anew for ever (docs/decisions/0019).
  * disable_on_error off: it would disable the subscription for good at any cut (recovery, "PostgreSQL").
  */
-export const subscriptionOptions = 'origin = none, streaming = off, binary = false, disable_on_error = false, password_required = false';
+export const subscriptionOptions = 'origin = none, streaming = on, binary = false, disable_on_error = false, password_required = false';
 
 function hasOptions({ options }: SubscriptionSeen): boolean {
-  return options.origin === 'none' && !options.disableOnError && !options.passwordRequired && options.streaming === 'f' && !options.binary;
+  return options.origin === 'none' && !options.disableOnError && !options.passwordRequired && options.streaming === 't' && !options.binary;
 }
