@@ -166,13 +166,13 @@ describe('a subscription', () => {
 });
 
 describe('a transaction that is applied for longer than the server that sends it waits for a word', () => {
-  /** More than lies on its way between the two servers, and how many of them take 2 ms each: longer than the sender waits. */
-  const [ROWS, BYTES, SLOW] = [16_000, 1_800, 2_500];
+  /** More than lies on its way between the two servers, and how many of them take 5 ms each: longer than the sender waits. */
+  const [ROWS, BYTES, SLOW] = [16_000, 900, 1_200];
   const arrived = async (): Promise<number> => (await world.sql<{ count: number }>('west', `SELECT count(*)::int AS count FROM profile WHERE region = 'east' AND slot = 1023 AND fields ? 'large'`))[0]!.count;
 
   it('arrives all the same, whole', async () => {
     await world.settleAll();
-    await world.sql('west', `CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$;
+    await world.sql('west', `CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
       CREATE TRIGGER slowly BEFORE INSERT ON profile FOR EACH ROW WHEN (NEW.fields ? 'large' AND NEW.version <= ${SLOW}) EXECUTE FUNCTION slowly(); ALTER TABLE profile ENABLE REPLICA TRIGGER slowly`);
     try {
       await world.sql('east', `INSERT INTO profile (region, slot, account, fields, version) SELECT 'east', 1023, gen_random_uuid(), jsonb_build_object('large', repeat('x', ${BYTES})), n FROM generate_series(1, ${ROWS}) AS n`);
