@@ -52,6 +52,7 @@ describe('a voucher', () => {
       expect(more).toEqual([]);
       expect(voucher).toEqual({ id: expect.any(String), amount: 500, currency: 'EUR', memo: 'Sorry for the wait', grantedAt: expect.any(String), status: 'granted' });
       expect(await money.told(door, ada.id, voucher.id)).toEqual(['voucher-granted']);
+      expect((await world.api(door, 'GET', '/v1/vouchers?limit=1', { token: ada.tokens[door]! })).body).toEqual({ items: [voucher], next: null });
       expect(await vouchersOf(door, alan)).toEqual([]);
       mustBeProblem(await redeem(door, alan, voucher.id), 404, 'not-found');
       mustBeProblem(await redeem(door, ada, randomUUID()), 404, 'not-found');

@@ -1,10 +1,10 @@
 import type { Database } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { type Cursor, type Page, decodeCursor, nextOf } from '#kernel/pages';
+import { type Cursor, type Page, decodeCursor, pageOf } from '#kernel/pages';
 import { NotFoundError } from '#kernel/problems';
 import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
-import { factsOf, pageOf, versionsOf } from './transfer-rows.js';
+import { factsOf, factsOfPage, versionsOf } from './transfer-rows.js';
 import { type TransferFacts, type TransferView, isSeenBy, mergeFacts, viewOf } from './transfer-view.js';
 
 /** What a peer is asked: its own rows of one transfer, or of a page. */
@@ -41,11 +41,11 @@ export class ReadTransfers {
   /** @throws InvalidRequestError for an `after` that no page gave */
   async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<TransferView> & { read: RowsRead }> {
     const from = after === undefined ? undefined : decodeCursor(after);
-    const fetched = await this.promised(account, token, { limit, ...(from === undefined ? {} : { after: from }) });
-    const local = await pageOf(this.database, this.own.regions, account, limit, from);
+    const atMost = limit + 1;
+    const fetched = await this.promised(account, token, { limit: atMost, ...(from === undefined ? {} : { after: from }) });
+    const local = await factsOfPage(this.database, this.own.regions, account, atMost, from);
     const views = merge([...local, ...fetched.facts]).map((facts) => this.view(facts)!).filter((view) => isSeenBy(account, view));
-    const items = views.sort(newestFirst).slice(0, limit);
-    return { items, next: nextOf(items, limit, ({ requestedAt }) => requestedAt), read: fetched.read };
+    return { ...pageOf(views.sort(newestFirst), limit, ({ requestedAt }) => requestedAt), read: fetched.read };
   }
 
   /** All that is known here of one transfer; at most one. */
@@ -61,7 +61,7 @@ export class ReadTransfers {
   async ownRows({ kind, account, id, limit, after }: TransfersQuestion): Promise<TransfersAnswer> {
     const own = [this.own.region];
     const [row] = await versionsOf(this.database, kind, own, account);
-    const facts = id === undefined ? await pageOf(this.database, own, account, limit!, after) : await factsOf(this.database, own, [id]);
+    const facts = id === undefined ? await factsOfPage(this.database, own, account, limit!, after) : await factsOf(this.database, own, [id]);
     return { version: row?.version ?? 0, facts };
   }
 

@@ -56,7 +56,7 @@ export function factsFrom([decisions, requests, credits]: readonly unknown[], id
 }
 
 /** A page of an account's transfers, newest first, of what these regions wrote. */
-export async function pageOf(database: Database, regions: readonly string[], account: string, limit: number, after: Cursor = NEWEST): Promise<TransferFacts[]> {
+export async function factsOfPage(database: Database, regions: readonly string[], account: string, limit: number, after: Cursor = NEWEST): Promise<TransferFacts[]> {
   const ids = await database.query<{ id: string }>(PAGE, [account, regions, after.at, after.id, limit]);
   return factsOf(database, regions, ids.map(({ id }) => id));
 }

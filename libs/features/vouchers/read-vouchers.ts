@@ -1,6 +1,6 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { NEWEST, type Page, decodeCursor, nextOf } from '#kernel/pages';
+import { NEWEST, type Page, decodeCursor, pageOf } from '#kernel/pages';
 import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
 
 /** A voucher as a client is told it. */
@@ -70,9 +70,9 @@ export class ReadVouchers {
     const versions = async (): Promise<VouchersRow[]> => (await read()).map((row) => ({ ...row, vouchers: [] }));
     const promised = await this.readYourWrites.rows<VouchersRow>('wallet', token, account, versions, '/peer/v1/rows/vouchers', { account });
     const fetched = new Map(promised.rows.flatMap(({ vouchers }) => vouchers).map((voucher) => [voucher.id, voucher]));
-    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
-    const items = rows.map((row) => fetched.get(row.id) ?? this.view(row));
-    return { items, next: nextOf(items, limit, ({ grantedAt }) => grantedAt), read: promised.read };
+    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit + 1]);
+    const vouchers = rows.map((row) => fetched.get(row.id) ?? this.view(row));
+    return { ...pageOf(vouchers, limit, ({ grantedAt }) => grantedAt), read: promised.read };
   }
 
   /** The home's side of a second read. */
