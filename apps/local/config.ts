@@ -116,11 +116,11 @@ function parsePortBase(given: string | undefined, regionCount: number): number {
   return base;
 }
 
-/** What of the person's environment is meant for the service; HOMEWARD_LOCAL_… is meant for this runtime. */
+/** What of the person's environment is meant for the service; HOMEWARD_LOCAL_… is meant for this runtime. An empty variable is none. */
 function serviceOptions(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const options: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (name.startsWith('HOMEWARD_') && !name.startsWith('HOMEWARD_LOCAL_') && value !== undefined) options[name] = value;
+    if (name.startsWith('HOMEWARD_') && !name.startsWith('HOMEWARD_LOCAL_') && value !== undefined && value !== '') options[name] = value;
   }
   return options;
 }

@@ -30,8 +30,8 @@ describe('the arguments of npm start', () => {
 });
 
 describe('what reaches the services', () => {
-  it('is what HOMEWARD_ variables and --env say, --env over the other, nothing that is for the runtime itself', () => {
-    const env = { HOMEWARD_OPS_TOKEN: 'a', HOMEWARD_LOG_LEVEL: 'info', HOMEWARD_LOCAL_DATA: '/data', PATH: '/bin' };
+  it('is what HOMEWARD_ variables and --env say, --env over the other, nothing that is empty or for the runtime itself', () => {
+    const env = { HOMEWARD_OPS_TOKEN: 'a', HOMEWARD_LOG_LEVEL: 'info', HOMEWARD_CURRENCY: '', HOMEWARD_LOCAL_DATA: '/data', PATH: '/bin' };
     const config = parse(['--env', 'HOMEWARD_LOG_LEVEL=debug', '--env', 'A=b=c'], env);
     expect(config.serviceEnv).toEqual({ HOMEWARD_OPS_TOKEN: 'a', HOMEWARD_LOG_LEVEL: 'debug', A: 'b=c' });
     expect(config.dataDir).toBe('/data');

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, call, sharedWorld } from './harness/index.js';
 import { leavesNoTrace } from './harness/traces.js';
@@ -27,7 +28,7 @@ function mustBeProblem(answer: Answer, status: number, slug: string): void {
 }
 
 const post = (body: unknown, options: object = {}): Promise<Answer> => world.api(REGION, 'POST', '/v1/accounts', { body, ...options });
-const raw = (text: string, headers: Record<string, string> = {}): Promise<Answer> => world.api(REGION, 'POST', '/v1/accounts', { raw: text, headers });
+const raw = (text: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> => world.api(REGION, 'POST', '/v1/accounts', { raw: text, headers });
 const patch = (body: unknown, headers: Record<string, string> = {}): Promise<Answer> => world.api(REGION, 'PATCH', '/v1/profile', { token, body, headers });
 const away = (): string => world.identifier(AWAY);
 
@@ -63,6 +64,21 @@ describe('a body', () => {
     for (const password of [undefined, null, 12_345_678, {}, ['violet-otter-42']]) mustBeProblem(await post({ identifier: away(), password }), 400, 'invalid-request');
     for (const profile of [null, 'Ada', [], { displayName: 17 }, { attributes: ['x'] }]) mustBeProblem(await post({ identifier: away(), password: PASSWORD, profile }), 400, 'invalid-request');
     mustBeProblem(await world.api(REGION, 'PUT', '/v1/password', { token, body: { current: user.password } }), 400, 'invalid-request');
+  });
+
+  it('that is not UTF-8 is refused, wherever in it', async () => {
+    const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
+    mustBeProblem(await raw(latin(`{"identifier": "${away()}", "password": "violet-\u00e9-otter"}`)), 400, 'invalid-request');
+    mustBeProblem(await world.api(REGION, 'PATCH', '/v1/profile', { token, raw: latin('{"displayName": "Ren\u00e9"}') }), 400, 'invalid-request');
+    mustBeProblem(await raw(Buffer.from(`{"identifier": "${away()}", "password": "violet-otter-42"}`, 'utf16le')), 400, 'invalid-request');
+  });
+
+  it('that is empty is none, whatever its type', async () => {
+    for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'nonsense', '']) {
+      const none = { token, headers: { 'content-type': type, 'content-length': '0' } };
+      mustBeProblem(await world.api(REGION, 'POST', `/v1/notifications/${randomUUID()}/read`, none), 404, 'not-found');
+      mustBeProblem(await world.api(REGION, 'POST', '/v1/accounts', none), 400, 'invalid-request');
+    }
   });
 
   it('of another media type is refused with 415, forms included', async () => {
@@ -134,6 +150,10 @@ describe('a header', () => {
     }
     mustBeProblem(await world.api(REGION, 'GET', '/v1/profile'), 401, 'session-invalid');
     mustBeProblem(await world.api(REGION, 'GET', '/v1/profile', { headers: { authorization: `Basic ${token}` } }), 401, 'session-invalid');
+  });
+
+  it('with a session behind more than one space is read as with one', async () => {
+    for (const authorization of [`Bearer  ${token}`, `bearer   ${token}`]) expect((await world.api(REGION, 'GET', '/v1/profile', { headers: { authorization } })).status).toBe(200);
   });
 
   it.each(['', ' ', 'two words', 'x'.repeat(129), 'caf\u00e9'])('with an invalid idempotency key is refused: %j', async (key) => {

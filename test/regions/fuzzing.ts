@@ -125,7 +125,7 @@ const ROUTES: Record<string, readonly string[]> = {
   'sessions/read': ['hash'], 'sessions/end': ['hash', 'expiresAtMs'], 'sessions/end-all': ['account', 'counter'], 'rows/profile': ['account'], 'rows/signout': ['account', 'session'],
   events: ['stream', 'partition', 'fromNumber', 'limit'], 'state/accounts': ['after'], 'state/epochs': ['after'], 'route-table': [],
   transfers: ['order', 'deadline'], 'transfers/cancel': ['order', 'deadline'], deposits: ['account', 'amount', 'key', 'deadline'], 'vouchers/redeem': ['account', 'voucher', 'deadline'],
-  'accounts/find': ['identifier'], wallet: ['account'], 'rows/transfers': ['kind', 'account', 'limit', 'after'], 'rows/vouchers': ['account'], 'state/orders': ['after'],
+  'accounts/find': ['identifier'], wallet: ['account'], 'rows/transfers': ['kind', 'account', 'limit', 'after'], 'rows/vouchers': ['account'], 'rows/redeems': ['account'], 'state/orders': ['after'],
 };
 
 /** Values for each member, more often than not of the right form. Registrations name what no home takes, so that none is made. */

@@ -33,6 +33,24 @@ describe('an announcement', () => {
     mustBeProblem(await world.ops(east, 'DELETE', `/ops/announcements/${randomUUID()}`), 404, 'not-found');
     for (const body of [{ texts: {} }, { texts: { en: { title: '', body: 'x' } } }, { texts: { de: { title: 'x', body: 'y' } } }, {}]) mustBeProblem(await world.ops(east, 'POST', '/ops/announcements', { body }), 400, 'invalid-request');
   });
+
+  it('is listed newest first, page by page, by when it was published', async () => {
+    const draft = randomUUID();
+    await world.sql(east, `INSERT INTO announcement (region, id, incident, body, created_at) VALUES ($1, $2, NULL, $3, now())`, [east, draft, JSON.stringify(TEXTS)]);
+    const ids = [draft];
+    for (let index = 0; index < 2; index += 1) ids.push((await world.ops(east, 'POST', '/ops/announcements', { body: { texts: TEXTS } })).body.id);
+    expect((await world.ops(east, 'POST', `/ops/announcements/${draft}/publish`)).status).toBe(200);
+    const newestFirst = [draft, ids[2]!, ids[1]!];
+    const page = async (query: string): Promise<any> => (await world.api(east, 'GET', `/v1/announcements?${query}`)).body;
+    const all = await page('limit=200');
+    expect(idsOf(all.items).slice(0, 3)).toEqual(newestFirst);
+    expect(all.next).toBe(null);
+    expect(await page(`limit=${all.items.length}`)).toEqual(all);
+    const [first, second] = [await page('limit=2'), await page(`limit=1&after=${(await page('limit=2')).next}`)];
+    expect(idsOf([...first.items, ...second.items])).toEqual(newestFirst);
+    for (const query of ['limit=0', 'limit=201', 'limit=x', 'after=x', 'before=x']) mustBeProblem(await world.api(east, 'GET', `/v1/announcements?${query}`), 400, 'invalid-request');
+    for (const id of ids) expect((await world.ops(east, 'DELETE', `/ops/announcements/${id}`)).status).toBe(204);
+  });
 });
 
 describe('a cut', () => {

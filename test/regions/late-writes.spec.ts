@@ -119,6 +119,11 @@ describe('a forwarded registration and a password change that happened but whose
     const [registration, passwordChange] = ids.map((key) => ({ 'idempotency-key': key })) as unknown as [Record<string, string>, Record<string, string>];
     try {
       for (const answer of answers) mustBeProblem(answer, 503, 'outcome-unknown', { home: east });
+      // Where it can't be asked again, that it was not done would be a lie; of another one it is the truth.
+      await world.untilCutSeen([west]);
+      mustBeProblem(await register(west, forwarded, registration), 503, 'outcome-unknown', { home: east });
+      mustBeProblem(await change(west, forwarded, passwordChange), 503, 'outcome-unknown', { home: east });
+      mustBeRefusedAtOnce(await register(west, { identifier: world.identifier(east), password: forwarded.password }, registration), east);
       // Through the home at once, while the other region can still not be told.
       const atHome = await register(east, forwarded, registration);
       expect(atHome).toMatchObject({ status: 201, body: { identifier: forwarded.identifier, home: east } });

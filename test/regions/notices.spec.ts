@@ -61,6 +61,7 @@ describe('notifications', () => {
     const second = await notifications(east, token, `?limit=2&after=${encodeURIComponent(first.body.next)}`);
     expect([...first.body.items, ...second.body.items]).toEqual(all);
     expect(second.body.next).toBe(null);
+    expect((await notifications(east, token, '?limit=3')).body).toEqual({ items: all, next: null });
     expect(first.headers).toMatchObject({ 'homeward-home': east, 'homeward-read': 'local' });
 
     const other = await world.signIn(east, await world.register(east));

@@ -93,6 +93,34 @@ describe('where an earlier request of the payer waits', () => {
     await world.mustConverge();
   });
 
+  it('its payer, with the newest token, sees it in what is ordered everywhere, and no more once it is cancelled', async () => {
+    const payer = await money.client(east, 100);
+    const locks = [await holding(world, east, POSITIONS), await holding(world, east, 'LOCK TABLE transfer_request IN EXCLUSIVE MODE'), await holding(world, west, 'LOCK TABLE transfer_decision IN EXCLUSIVE MODE')];
+    const letGo = (): Promise<unknown> => Promise.all(locks.splice(0).map((release) => release()));
+    const seen = async (door: string, { headers }: Answer) => {
+      const wallet = await money.wallet(door, payer, { consistency: headers['homeward-consistency'] as string });
+      return { read: wallet.headers['homeward-read'], pendingOut: wallet.body.pendingOut };
+    };
+    try {
+      await world.cut('refuse');
+      await world.untilCutSeen();
+      const queued = await money.order(west, payer, alan.id, 80);
+      expect(await seen(west, queued)).toEqual({ read: 'local', pendingOut: 80 });
+      await world.heal();
+      await eventually(async () => {
+        for (const region of world.regions) for (const { calls } of Object.values<any>((await world.ops(region, 'GET', '/ops/status')).body.peers)) expect(calls).toEqual({ reads: 'open', writes: 'open' });
+      });
+      expect(await seen(east, queued)).toEqual({ read: 'second', pendingOut: 80 });
+      const cancelled = await money.cancel(west, payer, queued.body.id);
+      expect(cancelled).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+      expect(await seen(west, cancelled)).toEqual({ read: 'second', pendingOut: 0 });
+    } finally {
+      await letGo();
+      await world.heal();
+    }
+    await world.mustConverge();
+  });
+
   it('and is cancelled while it is being settled, it ends either way, once', async () => {
     const payers = await Promise.all(Array.from({ length: 4 }, () => money.client(east, 10)));
     const letGo = await holding(world, east, POSITIONS);

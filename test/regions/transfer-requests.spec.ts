@@ -53,6 +53,11 @@ describe('while the payer\'s home is cut off', () => {
 
   it('the wallet shows the replicated balance, as of when, and what is ordered', async () => {
     const { body, headers } = await money.wallet(west, ada);
+    const ordered = await money.order(west, ada, alan.identifier, 300, { key: asked.key, memo: 'Rent' });
+    const consistency = ordered.headers['homeward-consistency'] as string;
+    expect((await money.wallet(west, ada, { consistency })).headers['homeward-read']).toBe('local');
+    // The home can't know of the order: what it shows is marked.
+    expect(await money.wallet(east, ada, { consistency })).toMatchObject({ status: 200, headers: { 'homeward-read': 'stale' }, body: { authoritative: true, pendingOut: 0 } });
     expect(body).toEqual({ balance: 1_000, currency: 'EUR', asOf: expect.any(String), home: east, authoritative: false, pendingOut: 300 });
     expect(headers['homeward-read']).toBe('local');
     expect(Date.parse(body.asOf)).toBeLessThan(Date.now() - 500);

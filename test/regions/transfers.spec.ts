@@ -115,6 +115,11 @@ describe('where the payer\'s home can be reached, a transfer', () => {
         after = `&after=${page.body.next}`;
       }
       expect(pages.slice(0, 5)).toEqual(ids);
+      const list = async (limit: number): Promise<any> => (await world.api(door, 'GET', `/v1/transfers?limit=${limit}`, { token: grace.tokens[door]! })).body;
+      const all = await list(200);
+      expect(all.next).toBe(null);
+      expect(await list(all.items.length)).toEqual(all);
+      expect((await list(all.items.length - 1)).next).toEqual(expect.any(String));
       expect((await money.one(door, alan, ids[0]!)).status).toBe(200);
       mustBeProblem(await money.one(door, ada, ids[0]!), 404, 'not-found');
       mustBeProblem(await money.one(door, ada, randomUUID()), 404, 'not-found');

@@ -52,6 +52,7 @@ describe('a voucher', () => {
       expect(more).toEqual([]);
       expect(voucher).toEqual({ id: expect.any(String), amount: 500, currency: 'EUR', memo: 'Sorry for the wait', grantedAt: expect.any(String), status: 'granted' });
       expect(await money.told(door, ada.id, voucher.id)).toEqual(['voucher-granted']);
+      expect((await world.api(door, 'GET', '/v1/vouchers?limit=1', { token: ada.tokens[door]! })).body).toEqual({ items: [voucher], next: null });
       expect(await vouchersOf(door, alan)).toEqual([]);
       mustBeProblem(await redeem(door, alan, voucher.id), 404, 'not-found');
       mustBeProblem(await redeem(door, ada, randomUUID()), 404, 'not-found');
@@ -73,6 +74,7 @@ describe('a voucher', () => {
 
   describe('while the home is cut off', () => {
     let voucher: string;
+    let consistency: string;
     const heal = during(world, linkCut(world, 'refuse'), async () => {
       voucher = await granted(ada, 90);
       await world.settleAll();
@@ -81,12 +83,19 @@ describe('a voucher', () => {
     it('is redeemed when the home can be asked, and credits once', async () => {
       for (let times = 0; times < 2; times += 1) expect(await redeem(west, ada, voucher)).toMatchObject({ status: 202, body: { id: voucher, status: 'queued' } });
       expect((await vouchersOf(west, ada))[0]).toMatchObject({ id: voucher, status: 'queued' });
+      consistency = (await redeem(west, ada, voucher)).headers['homeward-consistency'] as string;
+      expect((await world.api(west, 'GET', '/v1/vouchers', { token: ada.tokens[west]!, consistency })).headers['homeward-read']).toBe('local');
+      // The home can't know of it: what it shows is marked.
+      const atHome = await world.api(east, 'GET', '/v1/vouchers', { token: ada.tokens[east]!, consistency });
+      expect(atHome.headers['homeward-read']).toBe('stale');
+      expect(atHome.body.items[0]).toMatchObject({ id: voucher, status: 'granted' });
       mustBeProblem(await redeem(west, ada, randomUUID()), 503, 'home-unavailable', { home: east });
       expect((await redeem(east, ada, voucher)).status).toBe(200);
       await heal();
       await eventually(async () => expect((await vouchersOf(west, ada))[0]).toMatchObject({ id: voucher, status: 'redeemed' }));
       await world.mustConverge();
       expect(await money.balance(ada)).toBe(90);
+      expect((await world.api(east, 'GET', '/v1/vouchers', { token: ada.tokens[east]!, consistency })).headers['homeward-read']).toBe('local');
       await money.booksMustAgree();
     });
   });

@@ -22,7 +22,8 @@ export async function createListeners(region: Region): Promise<{ app: NestFastif
   const { config, logger } = region;
   const common = (listener: string) => ({ region: config.region, logger, answered: account(region, listener), cutOff: (why: string) => region.metrics.cutOff(listener, why) });
   const open = await createListener(publicModule(region), { ...common('public'), bodyBytes: limits.bodyBytes, mediaTypes: ['application/json', 'application/merge-patch+json'], trustedProxies: config.trustedProxies, refused: noteRefusals(region) });
-  if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
+  // Not strict: what is no whole preflight would be refused without a type.
+  if (config.corsOrigins.length > 0) open.enableCors({ origin: [...config.corsOrigins], exposedHeaders: EXPOSED, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], strictPreflight: false });
   publishDocument(open);
   const ops = await createListener(opsModule(region), { ...common('ops'), bodyBytes: limits.bodyBytes });
   const refused = (why: PeerRefusal): void => {

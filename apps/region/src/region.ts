@@ -222,7 +222,7 @@ function createMoney({ logger, region, clock, database, peers, routes, money }: 
     findAccount, decideTransfer, readTransfers, readVouchers,
     orderTransfer: new OrderTransfer(region, clock, findAccount, decideTransfer, keepRequest, readTransfers, peers),
     cancelTransfer: new CancelTransfer(region, decideTransfer, keepRequest, readTransfers, peers),
-    readWallet: new ReadWallet(money, database, clock, peers, (peer) => channels.newest(peer, 'database')?.heartbeat.wallMs),
+    readWallet: new ReadWallet(money, database, clock, peers, (peer) => channels.newest(peer, 'database')?.heartbeat.wallMs, (account, token) => readTransfers.pendingOut(account, token)),
     makeDeposit: new MakeDeposit(money, database, clock, findAccount, peers),
     redeemVoucher: new RedeemVoucher(region, database, clock, readVouchers, peers, ordered),
     grantVouchers: new GrantVouchers(money, database, clock, findAccount, ordered),

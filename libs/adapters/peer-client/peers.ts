@@ -4,10 +4,12 @@ import type { RegionConfig } from '#kernel/config';
 import type { HeartbeatAnswer } from '#kernel/wire';
 import type { PeerTls } from './peer-agent.js';
 import { Peer, type PeerEvents } from './peer.js';
+import { UnknownOutcomes } from './unknown-outcomes.js';
 
 /** All peers of this region, by name. */
 export class Peers {
   readonly id = 'peers';
+  readonly unknown = new UnknownOutcomes();
   private readonly byName: ReadonlyMap<string, Peer>;
   private readonly answered: ((peer: Peer, answer: HeartbeatAnswer) => void)[] = [];
   private guard: Pick<PeerEvents, 'accepts' | 'superseded'> = { accepts: () => true, superseded: () => undefined };

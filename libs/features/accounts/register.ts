@@ -32,7 +32,8 @@ export class Register {
     if (home === this.own.region) return { ...(await this.createAccount.create({ ...asked, key }, () => true)), read: 'local' };
     this.refuseWhatNoHomeTakes(asked);
     // Without the client's key the retry of a dead connection still has to be the same registration.
-    return { ...(await this.forward(home, { ...asked, key: key ?? `forward:${newId()}` })), read: 'second' };
+    const write = key === undefined ? undefined : `register:${asked.identifier}:${key}`;
+    return { ...(await this.forward(home, { ...asked, key: key ?? `forward:${newId()}` }, write)), read: 'second' };
   }
 
   /** What is wrong wherever it is decided is refused here, and nothing is sent (test/regions/bad-input.spec.ts). */
@@ -41,8 +42,8 @@ export class Register {
     if (profile !== undefined) applyPatch({}, mergeProfiles([]), profile, 0);
   }
 
-  private async forward(home: string, registration: Registration): Promise<Registered> {
-    const answer = await forwardWrite<{ account: Account; created: boolean }>(this.peers, home, '/peer/v1/accounts', (deadline) => ({ ...registration, deadline }));
+  private async forward(home: string, registration: Registration, write: string | undefined): Promise<Registered> {
+    const answer = await forwardWrite<{ account: Account; created: boolean }>(this.peers, home, '/peer/v1/accounts', (deadline) => ({ ...registration, deadline }), write);
     if (!isConsistent(answer.account, home)) throw new OutcomeUnknownError(home);
     await keepAccount(this.database, answer.account).catch((error: unknown) =>
       this.logger.warn({ err: error, account: answer.account.id }, 'a registered account could not be kept here yet; it comes over Kafka'));

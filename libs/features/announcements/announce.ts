@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock';
 import { hashedId, newId } from '#kernel/ids';
+import { type Page, decodeCursor, pageOf } from '#kernel/pages';
 import { NotFoundError } from '#kernel/problems';
 import { type IncidentRows, findIncident } from '../incidents/index.js';
 import type { AnnouncementRows } from './announcement-rows.js';
@@ -17,6 +18,13 @@ export interface AnnouncementView {
   readonly withdrawnAt?: string;
 }
 
+/** An announcement as everybody sees it. */
+export interface PublishedView {
+  readonly id: string;
+  readonly publishedAt: string;
+  readonly texts: AnnouncementTexts;
+}
+
 /** How old the answer to everybody may be: it needs no session, and must not be a way to keep the database busy. */
 const KEPT_MS = 1_000;
 
@@ -30,10 +38,13 @@ export class Announce {
     private readonly clock: Clock,
   ) {}
 
-  /** What is published now, newest first. @throws DatabaseUnavailableError */
-  async published(): Promise<{ id: string; publishedAt: string; texts: AnnouncementTexts }[]> {
-    const all = await this.keptOrRead();
-    return all.filter(({ state }) => state === 'published').map(({ shown }) => ({ id: shown.id, publishedAt: shown.publishedAt!.toISOString(), texts: shown.texts }));
+  /** What is published now, newest first. @throws InvalidRequestError for an `after` that no page gave; DatabaseUnavailableError */
+  async published(limit: number, after: string | undefined): Promise<Page<PublishedView>> {
+    const from = after === undefined ? undefined : decodeCursor(after);
+    const published = (await this.keptOrRead()).filter(({ state }) => state === 'published');
+    const views = published.map(({ shown }) => ({ id: shown.id, publishedAt: shown.publishedAt!.toISOString(), texts: shown.texts })).sort(newestFirst);
+    const rest = from === undefined ? views : views.filter((view) => newestFirst({ id: from.id, publishedAt: from.at }, view) < 0);
+    return pageOf(rest, limit, ({ publishedAt }) => publishedAt);
   }
 
   /** All of them, newest first. @param after an id of the last one seen */
@@ -93,6 +104,12 @@ export class Announce {
   private now(): string {
     return new Date(this.clock.wallMs()).toISOString();
   }
+}
+
+/** A draft may be published long after it was made. */
+function newestFirst(a: Omit<PublishedView, 'texts'>, b: Omit<PublishedView, 'texts'>): number {
+  if (a.publishedAt !== b.publishedAt) return a.publishedAt < b.publishedAt ? 1 : -1;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }
 
 function viewOf({ shown, ids, state }: Announcement): AnnouncementView {

@@ -1,6 +1,6 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { NEWEST, type Page, decodeCursor, nextOf } from '#kernel/pages';
+import { NEWEST, type Page, decodeCursor, pageOf } from '#kernel/pages';
 import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
 import type { ProfileReader } from '../profiles/index.js';
 import { noticeLocale, renderNotice } from './render-notice.js';
@@ -55,14 +55,14 @@ export class ListNotifications {
   async page(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<NotificationView> & { read: RowsRead }> {
     const from = after === undefined ? NEWEST : decodeCursor(after);
     const [profile, marked] = await Promise.all([this.profiles.read(account, token), this.marked(account, token)]);
-    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
+    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit + 1]);
     const readAt = await this.readTimes(rows, marked.rows);
     const locale = noticeLocale(profile.view.fields.locale);
     const items = rows.map(({ id, kind, subject, body, created_at: createdAt }) => ({
       id, kind, subject, createdAt: createdAt.toISOString(), ...(readAt.has(id) ? { readAt: readAt.get(id)! } : {}),
       text: renderNotice(kind, body, locale, this.own.currency), data: body,
     }));
-    return { items, next: nextOf(items, limit, ({ createdAt }) => createdAt), read: worstOf([profile.read, marked.read]) };
+    return { ...pageOf(items, limit, ({ createdAt }) => createdAt), read: worstOf([profile.read, marked.read]) };
   }
 
   /** Only a token that names marks has to be compared with what has arrived. */

@@ -37,7 +37,8 @@ export class ChangePassword {
       return changed;
     }
     const forwarded = { ...asked, key: key ?? `forward:${newId()}` };
-    const changed = await forwardWrite<PasswordChanged>(this.peers, home, '/peer/v1/passwords', (deadline) => ({ ...forwarded, deadline }));
+    const write = key === undefined ? undefined : `password:${asked.account}:${key}`;
+    const changed = await forwardWrite<PasswordChanged>(this.peers, home, '/peer/v1/passwords', (deadline) => ({ ...forwarded, deadline }), write);
     await this.keepEpoch(asked, changed);
     return changed;
   }

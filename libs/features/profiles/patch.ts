@@ -1,5 +1,6 @@
 import { type FieldError, InvalidRequestError } from '#kernel/problems';
 import { z } from 'zod';
+import { canonicalLocale } from './locale.js';
 import { ATTRIBUTE_PREFIX, type MergedProfile, PLAIN_FIELDS, type ProfileFields } from './merge.js';
 
 /** The limits of the contract, and those that it leaves to us; characters are code points. */
@@ -131,14 +132,6 @@ function codePoints(text: string): number {
   let count = 0;
   for (const _ of text) count += 1;
   return count;
-}
-
-function canonicalLocale(tag: string): string | undefined {
-  try {
-    return Intl.getCanonicalLocales(tag)[0];
-  } catch {
-    return undefined;
-  }
 }
 
 function isHttpsUrl(text: string): boolean {

@@ -1,10 +1,10 @@
 import type { Database } from '#adapters/postgres';
 import type { Clock } from '#kernel/clock';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { type Cursor, type Page, decodeCursor, nextOf } from '#kernel/pages';
+import { type Cursor, type Page, decodeCursor, pageOf } from '#kernel/pages';
 import { NotFoundError } from '#kernel/problems';
 import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
-import { factsOf, pageOf, versionsOf } from './transfer-rows.js';
+import { factsOf, factsOfPage, undecidedOf, versionsOf } from './transfer-rows.js';
 import { type TransferFacts, type TransferView, isSeenBy, mergeFacts, viewOf } from './transfer-view.js';
 
 /** What a peer is asked: its own rows of one transfer, or of a page. */
@@ -20,6 +20,9 @@ export interface TransfersAnswer {
   readonly facts: readonly TransferFacts[];
 }
 type TransfersRow = VersionedRow & TransfersAnswer;
+
+/** Most transfers that a second read for a sum brings: far more than replication can be behind while the link works. */
+const MOST_FETCHED = 200;
 
 /** Reads transfers: the merge of what the accepting region, the payer's home and the payee's home wrote. */
 export class ReadTransfers {
@@ -41,11 +44,25 @@ export class ReadTransfers {
   /** @throws InvalidRequestError for an `after` that no page gave */
   async list(account: string, limit: number, after: string | undefined, token: ConsistencyVersions | undefined): Promise<Page<TransferView> & { read: RowsRead }> {
     const from = after === undefined ? undefined : decodeCursor(after);
-    const fetched = await this.promised(account, token, { limit, ...(from === undefined ? {} : { after: from }) });
-    const local = await pageOf(this.database, this.own.regions, account, limit, from);
+    const atMost = limit + 1;
+    const fetched = await this.promised(account, token, { limit: atMost, ...(from === undefined ? {} : { after: from }) });
+    const local = await factsOfPage(this.database, this.own.regions, account, atMost, from);
     const views = merge([...local, ...fetched.facts]).map((facts) => this.view(facts)!).filter((view) => isSeenBy(account, view));
-    const items = views.sort(newestFirst).slice(0, limit);
-    return { items, next: nextOf(items, limit, ({ requestedAt }) => requestedAt), read: fetched.read };
+    return { ...pageOf(views.sort(newestFirst), limit, ({ requestedAt }) => requestedAt), read: fetched.read };
+  }
+
+  /** What an account has ordered and is not decided, by what is known here and what the token promises. */
+  async pendingOut(account: string, token: ConsistencyVersions | undefined): Promise<{ amount: number; read: RowsRead }> {
+    const fetched = await this.promised(account, token, { limit: MOST_FETCHED });
+    const undecided = new Map((await undecidedOf(this.database, this.own.regions, account)).map(({ id, amount }) => [id, amount]));
+    const known = await this.knownOf(fetched.facts);
+    for (const { decision, requests: [request] } of known) {
+      if (decision !== undefined) undecided.delete(decision.id);
+      else if (request?.payer === account) undecided.set(request.id, request.amount);
+    }
+    const sum = [...undecided.values()].reduce((total, amount) => total + amount, 0);
+    // More than a JSON number carries would only be the sum of orders that can't all be paid.
+    return { amount: Math.min(sum, Number.MAX_SAFE_INTEGER), read: fetched.read };
   }
 
   /** All that is known here of one transfer; at most one. */
@@ -61,8 +78,13 @@ export class ReadTransfers {
   async ownRows({ kind, account, id, limit, after }: TransfersQuestion): Promise<TransfersAnswer> {
     const own = [this.own.region];
     const [row] = await versionsOf(this.database, kind, own, account);
-    const facts = id === undefined ? await pageOf(this.database, own, account, limit!, after) : await factsOf(this.database, own, [id]);
+    const facts = id === undefined ? await factsOfPage(this.database, own, account, limit!, after) : await factsOf(this.database, own, [id]);
     return { version: row?.version ?? 0, facts };
+  }
+
+  /** What was fetched of transfers, with what is known of them here. */
+  private async knownOf(fetched: readonly TransferFacts[]): Promise<TransferFacts[]> {
+    return merge([...(await factsOf(this.database, this.own.regions, [...new Set(fetched.map(idOf))])), ...fetched]);
   }
 
   /** Waits for the rows that the token promises, and fetches what replication has not brought from its writers. */
@@ -81,10 +103,14 @@ export class ReadTransfers {
 function merge(facts: readonly TransferFacts[]): TransferFacts[] {
   const byId = new Map<string, TransferFacts[]>();
   for (const one of facts) {
-    const id = one.decision?.id ?? one.requests[0]?.id ?? one.credit!.id;
+    const id = idOf(one);
     byId.set(id, [...(byId.get(id) ?? []), one]);
   }
   return [...byId.values()].map(mergeFacts).filter(({ decision, requests }) => decision ?? requests[0]);
+}
+
+function idOf({ decision, requests, credit }: TransferFacts): string {
+  return decision?.id ?? requests[0]?.id ?? credit!.id;
 }
 
 function newestFirst(a: TransferView, b: TransferView): number {

@@ -28,6 +28,11 @@ const PAGE = {
      ORDER BY requested_at DESC, id DESC LIMIT $5)
   ) AS listed ORDER BY requested_at DESC, id DESC LIMIT $5`,
 };
+const UNDECIDED = {
+  name: 'transfers-undecided',
+  text: `SELECT DISTINCT r.id, r.amount::float8 AS amount FROM transfer_request r
+         WHERE r.payer = $1 AND r.region = ANY ($2) AND NOT EXISTS (SELECT FROM transfer_decision d WHERE d.id = r.id)`,
+};
 const WALLET_VERSIONS = { name: 'wallet-versions', text: 'SELECT region, version::float8 AS version FROM balance WHERE region = ANY ($2) AND account = $1' };
 const REQUEST_VERSIONS = {
   name: 'request-versions',
@@ -56,9 +61,14 @@ export function factsFrom([decisions, requests, credits]: readonly unknown[], id
 }
 
 /** A page of an account's transfers, newest first, of what these regions wrote. */
-export async function pageOf(database: Database, regions: readonly string[], account: string, limit: number, after: Cursor = NEWEST): Promise<TransferFacts[]> {
+export async function factsOfPage(database: Database, regions: readonly string[], account: string, limit: number, after: Cursor = NEWEST): Promise<TransferFacts[]> {
   const ids = await database.query<{ id: string }>(PAGE, [account, regions, after.at, after.id, limit]);
   return factsOf(database, regions, ids.map(({ id }) => id));
+}
+
+/** What an account has ordered and, as far as is known here, is not decided. */
+export function undecidedOf(database: Database, regions: readonly string[], account: string): Promise<{ id: string; amount: number }[]> {
+  return database.query(UNDECIDED, [account, regions]);
 }
 
 /** How new the rows of these regions are that decide what an account's transfers show: of its wallet, or of its requests. */

@@ -1,7 +1,7 @@
 import type { Database } from '#adapters/postgres';
 import type { ConsistencyVersions } from '#kernel/ids';
-import { NEWEST, type Page, decodeCursor, nextOf } from '#kernel/pages';
-import type { ReadYourWrites, RowsRead, VersionedRow } from '../consistency/index.js';
+import { NEWEST, type Page, decodeCursor, pageOf } from '#kernel/pages';
+import { type ReadYourWrites, type RowsRead, type VersionedRow, worstOf } from '../consistency/index.js';
 
 /** A voucher as a client is told it. */
 export interface VoucherView {
@@ -23,6 +23,13 @@ export interface VouchersAnswer {
 }
 type VouchersRow = VersionedRow & VouchersAnswer;
 
+/** What a peer answers of the redeem requests that it took: none of them ever goes, so that their number is their version. */
+export interface RedeemsAnswer {
+  readonly version: number;
+  readonly vouchers: readonly string[];
+}
+type RedeemsRow = VersionedRow & RedeemsAnswer;
+
 interface Row {
   readonly id: string;
   readonly amount: number;
@@ -42,6 +49,8 @@ const ONE = { name: 'voucher', text: `${COLUMNS} AND v.id = $3` };
 const PAGE = { name: 'vouchers-page', text: `${COLUMNS} AND (v.granted_at, v.id) < ($3, $4) ORDER BY v.granted_at DESC, v.id DESC LIMIT $5` };
 const OTHERS = { name: 'voucher-of-others', text: 'SELECT 1 FROM voucher WHERE region = ANY ($2) AND id = $3 AND account <> $1' };
 const VERSIONS = { name: 'wallet-versions-of-vouchers', text: 'SELECT region, version::float8 AS version FROM balance WHERE region = ANY ($2) AND account = $1' };
+const REQUESTS = { name: 'redeem-requests', text: 'SELECT id FROM redeem_request WHERE region = $1 AND account = $2' };
+const REQUEST_VERSIONS = { name: 'redeem-versions', text: 'SELECT region, count(*)::int AS version FROM redeem_request WHERE region = ANY ($1) AND account = $2 GROUP BY region' };
 /** Most vouchers that a second read brings: newer than any page shows. */
 const FETCHED = 200;
 
@@ -68,11 +77,23 @@ export class ReadVouchers {
     const from = after === undefined ? NEWEST : decodeCursor(after);
     const read = () => this.database.query<{ region: string; version: number }>(VERSIONS, [account, this.own.regions]);
     const versions = async (): Promise<VouchersRow[]> => (await read()).map((row) => ({ ...row, vouchers: [] }));
-    const promised = await this.readYourWrites.rows<VouchersRow>('wallet', token, account, versions, '/peer/v1/rows/vouchers', { account });
+    const [promised, asked] = await Promise.all([
+      this.readYourWrites.rows<VouchersRow>('wallet', token, account, versions, '/peer/v1/rows/vouchers', { account }), this.promisedRequests(account, token),
+    ]);
     const fetched = new Map(promised.rows.flatMap(({ vouchers }) => vouchers).map((voucher) => [voucher.id, voucher]));
-    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit]);
-    const items = rows.map((row) => fetched.get(row.id) ?? this.view(row));
-    return { items, next: nextOf(items, limit, ({ grantedAt }) => grantedAt), read: promised.read };
+    const rows = await this.database.query<Row>(PAGE, [account, this.own.regions, from.at, from.id, limit + 1]);
+    const vouchers = rows.map((row) => {
+      const view = fetched.get(row.id) ?? this.view(row);
+      // The home may not know yet that it is asked for it.
+      return view.status === 'granted' && (row.asked || asked.ids.has(row.id)) ? { ...view, status: 'queued' as const } : view;
+    });
+    return { ...pageOf(vouchers, limit, ({ grantedAt }) => grantedAt), read: worstOf([promised.read, asked.read]) };
+  }
+
+  /** The redeem requests that this region has taken of an account, for itself and for a peer's second read. */
+  async ownRequests(account: string): Promise<RedeemsAnswer> {
+    const rows = await this.database.query<{ id: string }>(REQUESTS, [this.own.region, account]);
+    return { version: rows.length, vouchers: rows.map(({ id }) => id) };
   }
 
   /** The home's side of a second read. */
@@ -81,6 +102,17 @@ export class ReadVouchers {
     const [row] = await this.database.query<{ version: number }>(VERSIONS, [account, own]);
     const rows = await this.database.query<Row>(PAGE, [account, own, NEWEST.at, NEWEST.id, FETCHED]);
     return { version: row?.version ?? 0, vouchers: rows.map((one) => this.view(one)) };
+  }
+
+  /** The requests that the token promises and replication has not brought. */
+  private async promisedRequests(account: string, token: ConsistencyVersions | undefined): Promise<{ ids: ReadonlySet<string>; read: RowsRead }> {
+    if (token?.account !== account || token.versions.redeem === undefined) return { ids: new Set(), read: 'local' };
+    const versions = async (): Promise<RedeemsRow[]> => {
+      const rows = await this.database.query<{ region: string; version: number }>(REQUEST_VERSIONS, [this.own.regions, account]);
+      return rows.map((row) => ({ ...row, vouchers: [] }));
+    };
+    const { rows, read } = await this.readYourWrites.rows<RedeemsRow>('redeem', token, account, versions, '/peer/v1/rows/redeems', { account });
+    return { ids: new Set(rows.flatMap(({ vouchers }) => vouchers)), read };
   }
 
   private view({ id, amount, memo, incident, granted_at, redeemed_at, asked }: Row): VoucherView {

@@ -56,7 +56,8 @@ export class RedeemVoucher {
       const mayCome = error instanceof HomeUnavailableError || error instanceof OutcomeUnknownError;
       if (!mayCome || known === undefined) throw error;
       await this.ask(account, voucher);
-      return { status: 202, view: { ...known, status: 'queued' }, versions: {}, read: 'local' };
+      const { version } = await this.reading.ownRequests(account.id);
+      return { status: 202, view: { ...known, status: 'queued' }, versions: { redeem: { [this.own]: version } }, read: 'local' };
     }
   }
 

@@ -48,7 +48,7 @@ export class MakeDeposit {
     if (account === undefined) throw new NotFoundError('There is no such account');
     const deposit = { ...asked, account: account.id };
     if (account.home === this.own.region) return this.depositHere(deposit, () => true);
-    return forwardWrite<Deposited>(this.peers, account.home, '/peer/v1/deposits', (deadline) => ({ ...deposit, deadline }));
+    return forwardWrite<Deposited>(this.peers, account.home, '/peer/v1/deposits', (deadline) => ({ ...deposit, deadline }), `deposit:${deposit.account}:${deposit.key}`);
   }
 
   /** @param mayStillHappen false once the caller's deadline has passed */

@@ -97,7 +97,7 @@ const environment = z
     HOMEWARD_TLS_KEY: file,
     HOMEWARD_MAC_KEYS: file,
     HOMEWARD_PEERS: json(peers).default({}),
-    HOMEWARD_OPS_TOKEN: z.string().min(8),
+    HOMEWARD_OPS_TOKEN: z.string().min(1),
     HOMEWARD_CORS_ORIGINS: list(z.string()).default([]),
     HOMEWARD_TRUSTED_PROXIES: list(z.string()).default([]),
     HOMEWARD_ATTEMPTS_PER_IDENTIFIER: z.coerce.number().int().min(1).default(10),

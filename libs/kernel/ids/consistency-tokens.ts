@@ -2,7 +2,7 @@ import { type MacKeyring, TAG_BYTES } from './mac-keyring.js';
 import { bytesToUuid, uuidToBytes } from './uuid.js';
 
 /** What a write can be waited for. The order is part of the format: add at the end only. */
-const CONSISTENCY_KINDS = ['account', 'password', 'profile', 'signout', 'wallet', 'request', 'notices'] as const;
+const CONSISTENCY_KINDS = ['account', 'password', 'profile', 'signout', 'wallet', 'request', 'notices', 'redeem'] as const;
 export type ConsistencyKind = (typeof CONSISTENCY_KINDS)[number];
 
 /** The versions of an account's rows that a client has written, by kind and by the region that wrote; what is absent was not written. */
@@ -12,7 +12,7 @@ export interface ConsistencyVersions {
 }
 
 /** Room for every kind in a dozen regions; a header that is longer is not ours. */
-const maxTextLength = 2_048;
+const maxTextLength = 2_560;
 const formatVersion = 1;
 const regionForm = /^[a-z][a-z0-9-]{0,15}$/;
 const textForm = /^[A-Za-z0-9_-]+$/;
@@ -34,7 +34,7 @@ export class ConsistencyTokens {
     const entries = CONSISTENCY_KINDS.flatMap((kind, index) => encodeEntries(index, versions[kind] ?? {}));
     const body = Buffer.concat([Buffer.from([formatVersion]), uuidToBytes(account), Buffer.from([entries.length]), ...entries]);
     const text = Buffer.concat([body, this.#keyring.sign('consistency', body)]).toString('base64url');
-    if (text.length > maxTextLength) throw new RangeError('A consistency token is longer than 2 KiB');
+    if (text.length > maxTextLength) throw new RangeError('A consistency token is longer than 2,560 characters');
     return text;
   }
 

@@ -20,12 +20,14 @@ export interface Page<T> {
 export const NEWEST: Cursor = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
 /**
- * The opaque text that a page gives as `next`: it goes on behind its last item, and a page that is not full is the last.
+ * A page of these rows, which are one more than its limit where there is more: `next` is opaque, and goes on behind the last item.
  * @param at the time that the list is sorted by
  */
-export function nextOf<T extends { readonly id: string }>(items: readonly T[], limit: number, at: (item: T) => string): string | null {
-  const last = items.at(-1);
-  return last === undefined || items.length < limit ? null : Buffer.from(`${at(last)} ${last.id}`).toString('base64url');
+export function pageOf<T extends { readonly id: string }>(rows: readonly T[], limit: number, at: (item: T) => string): Page<T> {
+  const items = rows.slice(0, limit);
+  if (rows.length <= limit) return { items, next: null };
+  const last = items.at(-1)!;
+  return { items, next: Buffer.from(`${at(last)} ${last.id}`).toString('base64url') };
 }
 
 /** Reads what a client sends as `after`. Throws InvalidRequestError for what no page gave. */

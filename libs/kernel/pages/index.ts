@@ -1,1 +1,1 @@
-export { type Cursor, NEWEST, type Page, decodeCursor, nextOf } from './cursor.js';
+export { type Cursor, NEWEST, type Page, decodeCursor, pageOf } from './cursor.js';

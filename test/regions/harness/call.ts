@@ -13,7 +13,7 @@ export interface Answer {
 export interface CallOptions {
   readonly body?: unknown;
   /** Sent as it is, in place of `body`. */
-  readonly raw?: string;
+  readonly raw?: string | Buffer;
   readonly token?: string;
   readonly key?: string;
   readonly consistency?: string | undefined;

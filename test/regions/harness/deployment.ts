@@ -73,6 +73,8 @@ export class Runtime {
 
 /** The operator token of test deployments. */
 export const OPS_TOKEN = 'operator-token-of-tests';
+/** The one origin whose pages may read what the shared deployment answers. */
+export const ORIGIN = 'https://app.example';
 
 /** Connection string of a region's own database, as its superuser. */
 export function databaseUrl({ portBase, data, regions }: Address, region: string): string {

@@ -33,6 +33,11 @@ describe('the configuration', () => {
     for (const name of ['HOMEWARD_REGION', 'HOMEWARD_PUBLIC_PORT', 'HOMEWARD_TLS_CA', 'HOMEWARD_OPS_TOKEN']) expect((error as Error).message).toContain(name);
   });
 
+  it("takes any text for the operator's token", () => {
+    expect(readConfig({ ...env, HOMEWARD_OPS_TOKEN: 'x' }).opsToken).toBe('x');
+    expect(String(caught(() => readConfig({ ...env, HOMEWARD_OPS_TOKEN: '' })))).toContain('HOMEWARD_OPS_TOKEN');
+  });
+
   it('takes the ways out for notifications, in the clear on this machine alone', () => {
     expect(readConfig(env)).toMatchObject({ smtp: undefined, webhook: undefined, deliveryAttempts: 20, announceAfterMs: 30_000, autoAnnounce: false });
     for (const url of ['https://hooks.example/notices', 'http://127.0.0.1:80/', 'http://localhost/x', 'http://[::1]:8080/']) {

@@ -18,9 +18,10 @@ export function ifMatch(request: FastifyRequest): string[] | undefined {
   return header?.split(',').map((tag) => tag.trim()).filter((tag) => tag === '*' || /^"[^"]*"$/.test(tag));
 }
 
-/** Tells whose home an account has and how its data was read. */
+/** Tells whose home an account has and how its data was read; once something of an answer was stale, all of it is. */
 export function tellRead(reply: FastifyReply, home: string, read: string): void {
-  void reply.header('homeward-home', home).header('homeward-read', read);
+  const isStale = reply.getHeader('homeward-read') === 'stale';
+  void reply.header('homeward-home', home).header('homeward-read', isStale ? 'stale' : read);
 }
 
 /** Tells the client what to send back to read its own write: what it sent with this call, and what was written now. */

@@ -1,9 +1,10 @@
 import { type CanActivate, type ExecutionContext, Injectable, createParamDecorator } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ConsistencyVersions } from '#kernel/ids';
 import { ConsistencyTokens } from '#kernel/ids';
 import { SessionInvalidError } from '#kernel/problems';
 import { FreshSession, type FreshlyChecked } from '#features/consistency';
+import { tellRead } from './headers.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -12,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** Checks the session of a request; the handler gets it by `@Session()`. */
+/** Checks the session of a request; the handler gets it by `@Session()`. A refusal after it tells of the account too. */
 @Injectable()
 export class SessionGuard implements CanActivate {
   constructor(
@@ -21,9 +22,11 @@ export class SessionGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
     request.consistency = consistencyOf(this.tokens, request);
     request.session = await this.sessions.check(bearer(request), request.consistency);
+    tellRead(http.getResponse<FastifyReply>(), request.session.session.home, request.session.read);
     return true;
   }
 }
@@ -35,7 +38,7 @@ export const Session = createParamDecorator((_: unknown, context: ExecutionConte
 export function bearer(request: FastifyRequest): string {
   const header = request.headers.authorization;
   if (header === undefined || !/^bearer /i.test(header)) throw new SessionInvalidError();
-  return header.slice(7);
+  return header.slice(7).trimStart();
 }
 
 /** The client's consistency token; an invalid one is ignored (contract). */

@@ -19,7 +19,7 @@ export class OpsGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const header = context.switchToHttp().getRequest<FastifyRequest>().headers.authorization ?? '';
-    if (!/^bearer /i.test(header) || !timingSafeEqual(digest(header.slice(7)), this.expected)) throw new SessionInvalidError('The operator token is missing or wrong');
+    if (!/^bearer /i.test(header) || !timingSafeEqual(digest(header.slice(7).trimStart()), this.expected)) throw new SessionInvalidError('The operator token is missing or wrong');
     return true;
   }
 }

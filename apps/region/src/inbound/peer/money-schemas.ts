@@ -18,7 +18,9 @@ export const forwardedDeposit = z.strictObject({ account: uuid, amount, key, dea
 export const forwardedRedeem = z.strictObject({ account: uuid, voucher: uuid, deadline });
 export const accountQuestion = z.union([z.strictObject({ identifier: text(3, 320) }), z.strictObject({ account: uuid })]);
 export const accountRow = z.strictObject({ account: uuid });
+/** A client's longest page and one row more, which tells that there is more. */
+const MOST_ROWS = 201;
 export const transferRows = z.strictObject({
-  kind: z.enum(['wallet', 'request']), account: uuid, id: uuid.optional(), limit: z.int().min(1).max(200).default(200), after: z.strictObject({ at: z.iso.datetime(), id: uuid }).optional(),
+  kind: z.enum(['wallet', 'request']), account: uuid, id: uuid.optional(), limit: z.int().min(1).max(MOST_ROWS).default(MOST_ROWS), after: z.strictObject({ at: z.iso.datetime(), id: uuid }).optional(),
 });
 export const ordersAfter = z.strictObject({ after: text(1, 100) });

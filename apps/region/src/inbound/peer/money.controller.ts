@@ -81,6 +81,12 @@ export class PeerMoneyController {
     return this.vouchers.ownRows(account);
   }
 
+  @Post('rows/redeems')
+  @HttpCode(200)
+  redeemRows(@Body({ schema: accountRow }) { account }: z.infer<typeof accountRow>) {
+    return this.vouchers.ownRequests(account);
+  }
+
   @Post('state/orders')
   @HttpCode(200)
   orders(@Body({ schema: ordersAfter }) { after }: z.infer<typeof ordersAfter>, @Req() request: FastifyRequest) {

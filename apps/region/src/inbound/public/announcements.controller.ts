@@ -1,6 +1,7 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import { Announce } from '#features/announcements';
 import { Documented } from './answers.js';
+import { type PageQuery, pageQuery } from './money-schemas.js';
 import { announcementsAnswer } from './notice-schemas.js';
 
 @Controller('v1/announcements')
@@ -9,8 +10,8 @@ export class AnnouncementsController {
 
   /** Without a token: whoever can't sign in needs it most. */
   @Get()
-  @Documented({ status: 200, description: 'What operators tell everybody now', schema: announcementsAnswer, problems: ['unavailable'] })
-  async list() {
-    return { items: await this.announce.published(), next: null };
+  @Documented({ status: 200, description: 'What operators tell everybody now, newest first', schema: announcementsAnswer, problems: ['invalid-request', 'unavailable'] })
+  list(@Query({ schema: pageQuery }) { limit, after }: PageQuery) {
+    return this.announce.published(limit, after);
   }
 }

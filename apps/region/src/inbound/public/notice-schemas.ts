@@ -15,7 +15,4 @@ const notification = z.strictObject({
 
 export const notificationsAnswer = pageOf(notification);
 export const markedAnswer = z.strictObject({ id: z.uuid(), readAt: iso });
-export const announcementsAnswer = z.strictObject({
-  items: z.array(z.strictObject({ id: z.uuid(), publishedAt: iso, texts: z.strictObject({ en: text.optional(), zh: text.optional() }) })),
-  next: z.null(),
-});
+export const announcementsAnswer = pageOf(z.strictObject({ id: z.uuid(), publishedAt: iso, texts: z.strictObject({ en: text.optional(), zh: text.optional() }) }));

@@ -23,11 +23,11 @@ export class NotificationsController {
   @Get()
   @Documented({ status: 200, description: 'What happened to this account, newest first', schema: notificationsAnswer, session: true, account: true, problems: ['invalid-request', 'unavailable', 'overloaded'] })
   async list(
-    @Session() { session, read: checked }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery,
+    @Session() { session }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery,
     @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { items, next, read } = await this.listing.page(session.account, limit, after, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     return { items, next };
   }
 

@@ -22,9 +22,9 @@ export class ProfileController {
 
   @Get()
   @Documented({ status: 200, description: 'The profile', schema: profileAnswer, session: true, account: true, etag: true, problems: ['unavailable', 'overloaded'] })
-  async read(@Session() { session, read: checked }: FreshlyChecked, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async read(@Session() { session }: FreshlyChecked, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { view, etag, read } = await this.reader.read(session.account, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     void reply.header('etag', etag);
     return view;
   }

@@ -39,8 +39,7 @@ export class SessionsController {
   @Get('current')
   @UseGuards(SessionGuard)
   @Documented({ status: 200, description: 'The session is good', schema: sessionAnswer, session: true, account: true, problems: ['unavailable', 'overloaded'] })
-  check(@Session() { session, read }: FreshlyChecked, @Res() reply: FastifyReply): void {
-    tellRead(reply, session.home, read);
+  check(@Session() { session }: FreshlyChecked, @Res() reply: FastifyReply): void {
     // The stored text is answered as it is: nothing is parsed or built on the hottest path.
     void reply.type('application/json; charset=utf-8').send(session.answer);
   }

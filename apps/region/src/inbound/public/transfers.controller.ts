@@ -40,17 +40,17 @@ export class TransfersController {
 
   @Get()
   @Documented({ status: 200, description: "The account's transfers, newest first", schema: pageOf(transferAnswer), session: true, account: true, problems: ['invalid-request', 'unavailable', 'overloaded'] })
-  async list(@Session() { session, read: checked }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async list(@Session() { session }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { items, next, read } = await this.reading.list(session.account, limit, after, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     return { items, next };
   }
 
   @Get(':id')
   @Documented({ status: 200, description: 'The transfer', schema: transferAnswer, session: true, account: true, problems: ['invalid-request', 'not-found', 'unavailable', 'overloaded'] })
-  async one(@Session() { session, read: checked }: FreshlyChecked, @Param('id', { schema: objectId }) id: string, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async one(@Session() { session }: FreshlyChecked, @Param('id', { schema: objectId }) id: string, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { view, read } = await this.reading.one(session.account, id, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     return view;
   }
 

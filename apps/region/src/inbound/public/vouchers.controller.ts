@@ -19,9 +19,9 @@ export class VouchersController {
 
   @Get()
   @Documented({ status: 200, description: "The account's vouchers, newest first", schema: pageOf(voucherAnswer), session: true, account: true, problems: ['invalid-request', 'unavailable', 'overloaded'] })
-  async list(@Session() { session, read: checked }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async list(@Session() { session }: FreshlyChecked, @Query({ schema: pageQuery }) { limit, after }: PageQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { items, next, read } = await this.reading.list(session.account, limit, after, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     return { items, next };
   }
 

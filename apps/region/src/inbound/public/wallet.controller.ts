@@ -14,9 +14,9 @@ export class WalletController {
 
   @Get()
   @Documented({ status: 200, description: 'The wallet', schema: walletAnswer, session: true, account: true, problems: ['unavailable', 'overloaded'] })
-  async read(@Session() { session, read: checked }: FreshlyChecked, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async read(@Session() { session }: FreshlyChecked, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const { view, read } = await this.wallets.read(session.account, session.home, request.consistency);
-    tellRead(reply, session.home, checked === 'stale' ? 'stale' : read);
+    tellRead(reply, session.home, read);
     return view;
   }
 }
