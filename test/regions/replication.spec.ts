@@ -167,7 +167,7 @@ describe('a subscription', () => {
 
 describe('a transaction that is applied for longer than the server that sends it waits for a word', () => {
   /** More than lies on its way between the two servers, and how many of them take 5 ms each: longer than the sender waits. */
-  const [ROWS, BYTES, SLOW] = [16_000, 900, 1_200];
+  const [ROWS, BYTES, SLOW] = [40_000, 900, 1_600];
   const arrived = async (): Promise<number> => (await world.sql<{ count: number }>('west', `SELECT count(*)::int AS count FROM profile WHERE region = 'east' AND slot = 1023 AND fields ? 'large'`))[0]!.count;
 
   it('arrives all the same, whole', async () => {
