@@ -35,6 +35,7 @@ describe('a compensation', () => {
     for (const user of users) await eventually(async () => expect(await vouchersOf(user)).toMatchObject([{ amount: 500, memo: 'Sorry for the trouble', status: 'granted' }]));
     await world.settleAll();
     expect((await compensate(west, asked)).body).toEqual({ granted: 1, sent: 1, unknown: [] });
+    mustBeProblem(await compensate(east, { ...asked, amount: 501 }), 409, 'idempotency-key-reused');
     await world.settleAll();
     for (const user of users) {
       expect(await vouchersOf(user)).toHaveLength(1);

@@ -139,8 +139,11 @@ describe('a notification is delivered', () => {
     await changePassword('east', user);
     await eventually(async () => expect((await deliveriesOf(user))[0]).toMatchObject({ channel: 'smtp', attempts: 1, dead: true, last_error: 'SMTP 550 to RCPT TO' }));
     const logs = join(world.address.data, 'logs');
-    const text = readdirSync(logs).filter((name) => name.includes('-api.log')).map((name) => readFileSync(join(logs, name), 'utf8')).join('');
-    expect(text).toContain('SMTP 550 to RCPT TO');
+    const text = await eventually(() => {
+      const logged = readdirSync(logs).filter((name) => name.includes('-api.log')).map((name) => readFileSync(join(logs, name), 'utf8')).join('');
+      expect(logged.includes('SMTP 550 to RCPT TO')).toBe(true);
+      return logged;
+    });
     for (const { to } of [...receivers.mails, ...receivers.calls]) expect(text.includes(to)).toBe(false);
   });
 
@@ -179,5 +182,15 @@ describe('an announcement', () => {
         expect(items.filter((one: any) => one.ids.some((id: string) => ids.includes(id)))).toMatchObject([{ state: 'withdrawn', ids: expect.arrayContaining(ids) }]);
       });
     }
+  });
+});
+
+describe('all of it', () => {
+  it('was taken once by each way, also after the time in which an attempt may last, and was signed', () => {
+    for (const received of [receivers.mails, receivers.calls]) {
+      const taken = received.filter(({ manner }) => manner === 'take').map(({ id, to }) => `${id} to ${to}`);
+      expect(taken).toEqual([...new Set(taken)]);
+    }
+    expect(receivers.forged).toEqual([]);
   });
 });

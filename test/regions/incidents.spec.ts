@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type User, eventually } from './harness/index.js';
-import { CLOSED_MS, during, fileWorld, linkCut, mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
+import { CLOSED_MS, during, fileWorld, holding, linkCut, mustBeProblem, untilKnownEverywhere, untilQuiet } from './situations.js';
 
 const world = fileWorld();
 const [east, west] = world.regions as [string, string];
 const TEXTS = { en: { title: 'Maintenance', body: 'Tonight.' }, zh: { title: '维护', body: '今晚。' } };
+
+/** What the shared deployment is told by HOMEWARD_ANNOUNCE_AFTER_SECONDS, less what rounding takes. */
+const ANNOUNCE_AFTER_MS = 3_000 - 10;
+/** A peer that is back for so long lets its incident close (libs/features/incidents/watch-peers.ts), with the time of a round. */
+const CLOSES_AFTER_MS = 3_000 + 1_500;
 
 const announced = async (region: string): Promise<any[]> => (await world.api(region, 'GET', '/v1/announcements')).body.items;
 const drafted = async (region: string): Promise<any[]> => (await world.ops(region, 'GET', '/ops/announcements')).body.items;
@@ -99,6 +104,7 @@ describe('a cut', () => {
       expect(made).toMatchObject([{ state: 'draft', incident: here.id, texts: { en: expect.any(Object), zh: expect.any(Object) } }]);
       return made;
     });
+    expect(Date.parse(draft.createdAt) - Date.parse(here.openedAt)).toBeGreaterThan(ANNOUNCE_AFTER_MS);
     published = draft.id;
     expect(idsOf(await announced(east))).not.toContain(published);
     expect((await world.ops(east, 'POST', `/ops/announcements/${published}/publish`)).body).toMatchObject({ id: published, state: 'published' });
@@ -110,6 +116,18 @@ describe('a cut', () => {
   it('can be made good while it lasts: their home grants when it can be asked', async () => {
     expect(await compensate(west, there.id)).toMatchObject({ status: 200, body: { incident: there.id, closed: false, granted: 0, sent: 2, unknown: [] } });
     for (const region of world.regions) expect(await world.sql(region, 'SELECT 1 FROM voucher WHERE account = ANY ($1)', [[visiting!.id, paying!.id]])).toEqual([]);
+  });
+
+  it('stays open while the link is up and not all has settled', async () => {
+    const letGo = await holding(world, east, 'LOCK TABLE stream_applied IN SHARE MODE');
+    try {
+      await end();
+      const ofWest = async (): Promise<any> => (await mine(west)).sides.find(({ region }: any) => region === west);
+      await eventually(async () => expect(Date.now() - Date.parse((await ofWest()).reachableAt)).toBeGreaterThan(CLOSES_AFTER_MS));
+      expect(await ofWest()).not.toHaveProperty('closedAt');
+    } finally {
+      await letGo();
+    }
   });
 
   describe('that is over', () => {

@@ -129,6 +129,7 @@ describe('while the payer\'s home is cut off', () => {
   it('the other region\'s own payer is settled at once, and its payee beyond the cut gets it later', async () => {
     const answer = await money.order(west, edsger, grace.id, 120);
     expect(answer).toMatchObject({ status: 201, body: { status: 'settled' } });
+    expect(answer.ms).toBeLessThan(AT_ONCE_MS);
     expect(answer.body).not.toHaveProperty('creditedAt');
     expect((await money.one(west, edsger, answer.body.id)).body).not.toHaveProperty('creditedAt');
     expected.push({ payer: edsger, id: answer.body.id, members: { status: 'settled' }, told: ['transfer-settled'] });

@@ -92,6 +92,14 @@ describe('where the payer\'s home can be reached, a transfer', () => {
     expect(await money.balance(poor)).toBe(10);
   });
 
+  it('of more than 32 bits moves every unit of it', async () => {
+    const [amount, before] = [2 ** 40 + 1, await money.balance(alan)];
+    const rich = await money.client(east, amount + 1);
+    expect(await money.order(west, rich, alan.id, amount)).toMatchObject({ status: 201, body: { amount } });
+    await eventually(async () => expect((await money.wallet(west, alan)).body.balance).toBe(before + amount));
+    expect((await money.wallet(east, rich)).body.balance).toBe(1);
+  });
+
   it('is seen by its own writer at once in any region, with the newest token', async () => {
     const answer = await money.order(east, ada, grace.id, 5);
     const consistency = answer.headers['homeward-consistency'] as string;
@@ -169,8 +177,10 @@ describe('a deposit', () => {
 });
 
 describe('the database itself', () => {
-  it('refuses a negative balance, and any change of a posting', async () => {
+  it('refuses a negative balance, a leg of an entry twice, and any change of a posting', async () => {
     const user = await money.client(east, 5);
+    const again = `INSERT INTO posting SELECT region, slot, entry, leg, book, account, amount, clock_timestamp() FROM posting WHERE account = $1`;
+    await expect(world.sql(east, again, [user.id])).rejects.toMatchObject({ code: '23505' });
     await expect(world.sql(east, 'UPDATE balance SET amount = -1 WHERE account = $1', [user.id])).rejects.toMatchObject({ code: '23514' });
     await expect(world.sql(east, 'UPDATE posting SET amount = 7 WHERE account = $1', [user.id])).rejects.toMatchObject({ code: 'HW002' });
     await expect(world.sql(east, 'DELETE FROM posting WHERE account = $1', [user.id])).rejects.toMatchObject({ code: 'HW002' });
