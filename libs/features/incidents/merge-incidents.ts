@@ -56,11 +56,12 @@ function pairOf({ region, peer }: IncidentRow): [string, string] {
 function overlapping(rows: readonly IncidentRow[]): IncidentRow[][] {
   const groups: IncidentRow[][] = [];
   let endMs = -Infinity;
-  for (const row of rows.toSorted((a, b) => begunMs(a) - begunMs(b) || (a.id < b.id ? -1 : 1))) {
+  const inOrder = rows.toSorted((a, b) => begunMs(a) - begunMs(b) || (a.id < b.id ? -1 : 1));
+  for (const [index, row] of inOrder.entries()) {
     const joins = begunMs(row) <= endMs + TOUCHING_MS;
     if (joins) groups.at(-1)!.push(row);
     else groups.push([row]);
-    const rowEndMs = onFirstClock(row).closedAt?.getTime() ?? Infinity;
+    const rowEndMs = endedMs(row, inOrder.slice(index + 1).find(({ region }) => region === row.region));
     endMs = joins ? Math.max(endMs, rowEndMs) : rowEndMs;
   }
   return groups;
@@ -70,6 +71,12 @@ function overlapping(rows: readonly IncidentRow[]): IncidentRow[][] {
 function begunMs(row: IncidentRow): number {
   const { openedAt, reachableAt, closedAt } = onFirstClock(row);
   return Math.min(...[openedAt, reachableAt, closedAt].flatMap((time) => (time === null ? [] : [time.getTime()])));
+}
+
+/** When it ended. A region has one at a time with a peer: where its next one begins before that, its clock was ahead, and only the beginning is sure. */
+function endedMs(row: IncidentRow, next: IncidentRow | undefined): number {
+  const endMs = onFirstClock(row).closedAt?.getTime() ?? Infinity;
+  return next !== undefined && endMs > begunMs(next) ? begunMs(row) : endMs;
 }
 
 function asIncident(rows: readonly IncidentRow[]): Incident {

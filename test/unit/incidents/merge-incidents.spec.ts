@@ -43,12 +43,17 @@ describe('incidents', () => {
   it('that touch are one: what flaps is told once', () => {
     expect(mergeIncidents([row('a', 'east', 'west', 100, 110), row('b', 'west', 'east', 111, 125), row('c', 'east', 'west', 127, null)])).toMatchObject([{ ids: ['a', 'b', 'c'], closedAt: null }]);
     // An earlier one that lasts longer than a later one still joins what comes after both.
-    expect(mergeIncidents([row('a', 'east', 'west', 100, 300), row('b', 'west', 'east', 101, 120), row('c', 'east', 'west', 290, 310)])).toHaveLength(1);
+    expect(mergeIncidents([row('a', 'east', 'west', 100, 300), row('b', 'west', 'east', 101, 120), row('c', 'west', 'east', 290, 310)])).toHaveLength(1);
   });
 
   it('that a clock which jumped back has end before they began do not swallow what comes after them', () => {
     const merged = mergeIncidents([row('a', 'east', 'west', 90_000, 110), row('b', 'east', 'west', 200, null)]);
     expect(merged).toMatchObject([{ ids: ['b'], openedAt: at(200), closedAt: null }, { ids: ['a'], closedAt: at(110) }]);
+  });
+
+  it('that were closed by a clock which was ahead do not swallow what comes before that time', () => {
+    const merged = mergeIncidents([row('a', 'east', 'west', 100, 90_000), row('b', 'west', 'east', 101, 120), row('c', 'east', 'west', 200, 220), row('d', 'west', 'east', 201, null)]);
+    expect(merged).toMatchObject([{ ids: ['c', 'd'], openedAt: at(200), closedAt: null }, { ids: ['a', 'b'], openedAt: at(100) }]);
   });
 
   it('are the same whatever the order of their rows', () => {
