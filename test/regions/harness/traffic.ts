@@ -129,7 +129,9 @@ export class Traffic {
       delete changed.unknown;
       if (changed.bystander !== undefined) changed.endedSessions.push(changed.bystander);
       delete changed.bystander;
-      await this.enter(door, { ...changed.user, password: next }, (made) => (changed.bystander = made));
+      // By turns in the region that asks and at the home that decides: each has a way of its own to end it.
+      const where = changed.ended.length % 2 === 0 ? door : changed.user.home;
+      await this.enter(where, { ...changed.user, password: next }, (made) => (changed.bystander = made));
     }
     if (answer?.status === 401) await this.enter(door, { ...changed.user, password: current }, (made) => (changed.token = made));
   }
