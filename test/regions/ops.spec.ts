@@ -62,7 +62,7 @@ describe('the ops API', () => {
     await world.settleAll();
     const { body } = await world.ops('east', 'GET', '/ops/status');
     expect(body).toMatchObject({
-      region: 'east', routes: { version: 1, digest: expect.any(String) }, outbox: { depth: 0, oldestUnconfirmedMs: expect.any(Number) }, redisPending: { rows: 0 }, queuedTransfers: 0, deadLetters: expect.any(Number), conflicts: expect.any(Number),
+      region: 'east', routes: { version: 1, digest: expect.any(String) }, outbox: { depth: 0, oldestUnconfirmedMs: expect.any(Number) }, redis_pending: { rows: 0 }, queuedTransfers: 0, deadLetters: expect.any(Number), conflicts: expect.any(Number),
       streams: { heads: { accounts: expect.any(Array), epochs: expect.any(Array) } },
       peers: { west: { link: 'up', heartbeatAgeMs: { http: expect.any(Number), accounts: expect.any(Number), database: expect.any(Number) }, lagMs: { accounts: expect.any(Number), database: expect.any(Number) }, applied: { accounts: expect.any(Array), epochs: expect.any(Array) }, clockSkewMs: expect.any(Number) } },
     });
@@ -130,7 +130,7 @@ describe('faults 26: without Redis', () => {
       mustBeUnavailable(await world.trySignIn('east', user), 'redis');
       expect((await world.api('east', 'DELETE', '/v1/sessions/current', { token: ended })).status).toBe(204);
       // Whatever becomes of this process: the ending lies beside the sign-out until Redis has it.
-      expect((await world.ops('east', 'GET', '/ops/status')).body.redisPending.rows).toBeGreaterThan(0);
+      expect((await world.ops('east', 'GET', '/ops/status')).body.redis_pending.rows).toBeGreaterThan(0);
       const late = await world.register('east');
       expect(await world.api('east', 'GET', `/v1/route?identifier=${late.identifier}`)).toMatchObject({ status: 200, body: { home: 'east' } });
       expect((await world.api('east', 'GET', '/v1/announcements')).status).toBe(200);

@@ -53,9 +53,9 @@ export class Metrics {
     const now = await status.read();
     this.set('homeward_outbox_depth', 'Events that not every peer has confirmed', {}, now.outbox.depth);
     this.set('homeward_outbox_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.outbox.oldestUnconfirmedMs));
-    this.set('homeward_redis_pending', 'Endings of sessions that Redis lacks', {}, now.redisPending.rows);
-    this.set('homeward_redis_pending_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.redisPending.oldestMs));
-    this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redisPending.comparing ? 1 : 0);
+    this.set('homeward_redis_pending', 'Endings of sessions that Redis lacks', {}, now.redis_pending.rows);
+    this.set('homeward_redis_pending_oldest_seconds', 'Age of the oldest of them', {}, seconds(now.redis_pending.oldestMs));
+    this.set('homeward_sessions_compared', '1 while checks compare sessions with PostgreSQL', {}, now.redis_pending.comparing ? 1 : 0);
     this.set('homeward_dead_letters', 'Messages kept aside', {}, now.deadLetters);
     this.set('homeward_conflicts', 'Rows in quarantine', {}, now.conflicts);
     this.audit(now.audit);

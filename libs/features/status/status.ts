@@ -70,7 +70,8 @@ export class Status {
       peers: Object.fromEntries(peers.all.map((peer) => [peer.name, this.peer(peer.name)])),
       streams: { heads: relay.heads(), sent: relay.status().sent, confirmed: relay.status().confirmed, owner: relay.status().owner, failing: relay.status().failing },
       outbox: { depth: backlog?.depth ?? null, oldestUnconfirmedMs: backlog === undefined ? null : (backlog.oldestMs ?? 0) },
-      redisPending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
+      // As the contract names it.
+      redis_pending: { rows: pending?.rows ?? null, oldestMs: pending?.oldestMs ?? null, comparing: feeder.mustCompare() },
       queuedTransfers: aside?.queued ?? null,
       oldestQueuedTransferMs: aside === undefined ? null : rounded(aside.oldestQueuedMs ?? 0),
       suspendedCredits: aside?.suspense ?? null,

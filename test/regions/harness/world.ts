@@ -135,7 +135,7 @@ export class World {
     for (const region of this.regions) all.set(region, (await this.ops(region, 'GET', '/ops/status')).body);
     for (const [region, status] of all) {
       if (status.outbox.depth !== 0) throw new Error(`${region} has ${status.outbox.depth} unconfirmed events`);
-      if (status.redisPending.rows !== 0) throw new Error(`${region} has ${status.redisPending.rows} endings pending`);
+      if (status.redis_pending.rows !== 0) throw new Error(`${region} has ${status.redis_pending.rows} endings pending`);
       for (const [peer, seen] of Object.entries<any>(status.peers)) {
         if (seen.link !== 'up' || seen.calls.reads !== 'open' || seen.calls.writes !== 'open') throw new Error(`${region} does not reach ${peer}`);
         if (seen.replication?.state !== 'streaming') throw new Error(`${region}: rows of ${peer} are ${seen.replication?.state} ${seen.replication?.cause ?? ''}`);
