@@ -106,6 +106,21 @@ describe('a peer call that was stolen', () => {
     expect(await refusals({ reason: 'late' })).toBe(before + 3);
   });
 
+  it('has no effect where its deadline passes while its password is hashed', async () => {
+    let refusedAfterwards = false;
+    // The first deadline that is not past on arrival leaves less time than a hash takes; one that leaves more is tried again.
+    for (let [withinMs, tries] = [2, 0]; !refusedAfterwards && tries < 100; tries += 1) {
+      const late = await refusals({ reason: 'late' });
+      const { identifier, body } = await forwarded(withinMs);
+      const { status } = await ask(certificates.of('east'), { path, body });
+      const inTime = (await refusals({ reason: 'late' })) === late;
+      expect(await accounts('west', identifier)).toHaveLength(status === 200 ? 1 : 0);
+      refusedAfterwards = inTime && status === 503;
+      withinMs = inTime ? 2 : withinMs + 2;
+    }
+    expect(refusedAfterwards).toBe(true);
+  });
+
   it('is refused from anybody but the region that made it, and in any region but the one that it was made for', async () => {
     const { identifier, body } = await forwarded(60_000);
     const thieves: [Identity | undefined, string][] = [[undefined, 'certificate'], [await certificates.ofAnotherDeployment('east'), 'certificate'], [await certificates.signedHere('north'), 'stranger'], [certificates.of('west'), 'stranger'], [await certificates.signedHere('east', Date.now() - 500 * DAY_MS), 'expired']];
