@@ -38,7 +38,7 @@ export function postgresConfiguration(region: string, regionCount: number, port:
     wal_receiver_status_interval: '1s',
     wal_retrieve_retry_interval: '500ms',
     // What is larger is sent while it goes on, and lies whole at the peer before it is applied there (docs/decisions/0019).
-    logical_decoding_work_mem: '1MB',
+    logical_decoding_work_mem: '8MB',
     // A peer that stays away may cost so much disk, then its slot is lost and rebuilt by the service.
     max_slot_wal_keep_size: '256MB',
     idle_replication_slot_timeout: '0',

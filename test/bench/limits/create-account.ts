@@ -20,7 +20,7 @@ export async function captureCreateAccount(region: string, identifier: string, h
       return [{}];
     },
   };
-  const hashing = { hash: async () => hash };
+  const hashing = { budget: () => Infinity, hash: async () => hash };
   const clock = { wallMs: () => Date.now() };
   const creating = new CreateAccount(recorder as unknown as Database, hashing as unknown as HashQueue, clock as unknown as Clock, { region, minPasswordLength: 8 }, () => undefined);
   await creating.create({ identifier, password: 'a password of the bench' }, () => true);
