@@ -4,6 +4,7 @@ import type { Clock } from '#kernel/clock';
 import { limits } from '#kernel/config';
 import type { ConsistencyVersions } from '#kernel/ids';
 import { NotFoundError } from '#kernel/problems';
+import { type RowsRead, worstOf } from '../consistency/index.js';
 
 /** A wallet as its home, or a copy, knows it. */
 export interface WalletState {
@@ -26,16 +27,16 @@ export interface WalletView {
 }
 
 interface Row {
-  readonly amount: number | null;
-  readonly version: number | null;
+  readonly amount: number;
+  readonly version: number;
 }
 
 /** What an account has ordered and is not decided, and how that was read. */
-export type PendingOut = (account: string, token: ConsistencyVersions | undefined) => Promise<{ readonly amount: number; readonly read: 'local' | 'second' | 'stale' }>;
+export type PendingOut = (account: string, token: ConsistencyVersions | undefined) => Promise<{ readonly amount: number; readonly read: RowsRead }>;
 
 const READ = {
   name: 'read-wallet',
-  text: `SELECT b.amount::float8 AS amount, b.version::float8 AS version FROM (SELECT) AS one LEFT JOIN balance b ON b.region = $2 AND b.account = $1`,
+  text: `SELECT b.amount::float8 AS amount, b.version::float8 AS version FROM balance b WHERE b.region = $2 AND b.account = $1`,
 };
 
 /** Reads wallets: at home from its own row, elsewhere by asking home, and from the replicated row where home can't be asked. */
@@ -50,15 +51,15 @@ export class ReadWallet {
     private readonly pendingOut: PendingOut,
   ) {}
 
-  async read(account: string, home: string, token: ConsistencyVersions | undefined): Promise<{ view: WalletView; read: 'local' | 'second' | 'stale' }> {
+  async read(account: string, home: string, token: ConsistencyVersions | undefined): Promise<{ view: WalletView; read: RowsRead }> {
     const [known, answer, pending] = await Promise.all([this.known(account, home), home === this.own.region ? undefined : this.askHome(account, home), this.pendingOut(account, token)]);
     const { currency } = this.own;
     const pendingOut = pending.amount;
-    if (home === this.own.region) return { view: { balance: known.amount ?? 0, currency, asOf: this.now(), home, authoritative: true, pendingOut }, read: pending.read };
-    if (answer !== undefined) return { view: { balance: answer.balance, currency, asOf: answer.asOf, home, authoritative: true, pendingOut }, read: pending.read === 'stale' ? 'stale' : 'second' };
+    if (home === this.own.region) return { view: { balance: known.amount, currency, asOf: this.now(), home, authoritative: true, pendingOut }, read: pending.read };
+    if (answer !== undefined) return { view: { balance: answer.balance, currency, asOf: answer.asOf, home, authoritative: true, pendingOut }, read: worstOf(['second', pending.read]) };
     const wanted = token?.account === account ? (token.versions.wallet?.[home] ?? 0) : 0;
-    const view = { balance: known.amount ?? 0, currency, asOf: new Date(this.heardAt(home) ?? 0).toISOString(), home, authoritative: false, pendingOut };
-    return { view, read: (known.version ?? 0) < wanted ? 'stale' : pending.read };
+    const view = { balance: known.amount, currency, asOf: new Date(this.heardAt(home) ?? 0).toISOString(), home, authoritative: false, pendingOut };
+    return { view, read: known.version < wanted ? 'stale' : pending.read };
   }
 
   /**
@@ -69,12 +70,13 @@ export class ReadWallet {
     const [row] = await this.database.query<{ home: string }>({ name: 'home-of-account', text: 'SELECT home FROM account WHERE id = $1' }, [account]);
     if (row?.home !== this.own.region) throw new NotFoundError('This region is not the home of that account');
     const { amount, version } = await this.known(account, this.own.region);
-    return { balance: amount ?? 0, version: version ?? 0, asOf: this.now() };
+    return { balance: amount, version, asOf: this.now() };
   }
 
+  /** Nothing was ever booked where there is no row. */
   private async known(account: string, home: string): Promise<Row> {
     const [row] = await this.database.query<Row>(READ, [account, home]);
-    return row!;
+    return row ?? { amount: 0, version: 0 };
   }
 
   private async askHome(account: string, home: string): Promise<WalletState | undefined> {
