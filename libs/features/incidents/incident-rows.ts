@@ -42,6 +42,16 @@ const TOUCH = {
   SELECT $1, coalesce(a.slot, 0), $2, t.account, t.what, t.at FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS t (account, what, at) LEFT JOIN account a ON a.id = t.account
   ON CONFLICT DO NOTHING`,
 };
+/** What waits for the peer while an incident is open is of it, whatever the clocks say. */
+const WAITING = {
+  name: 'incident-waiting',
+  text: `
+  INSERT INTO incident_account (region, slot, incident, account, what, at)
+  SELECT $1, min(r.slot), $2, r.payer, 'transfer-queued', min(r.requested_at) FROM transfer_waiting w JOIN transfer_request r ON r.region = $1 AND r.id = w.id
+  WHERE r.home = $3 AND w.requested_at >= $4 GROUP BY r.payer
+  ON CONFLICT DO NOTHING`,
+};
+/** What was taken and decided between two looks. */
 const QUEUED = {
   name: 'incident-queued',
   text: `
@@ -50,13 +60,15 @@ const QUEUED = {
   WHERE region = $1 AND home = $3 AND requested_at BETWEEN $4 AND $5 GROUP BY payer
   ON CONFLICT DO NOTHING`,
 };
+/** Of those that were noted, from the first one that was. */
 const FAILED = {
   name: 'incident-failed',
   text: `
   INSERT INTO incident_account (region, slot, incident, account, what, at)
   SELECT DISTINCT ON (r.payer, d.reason = 'expired') $1, r.slot, $2::uuid, r.payer, CASE WHEN d.reason = 'expired' THEN 'transfer-expired' ELSE 'transfer-failed' END, d.decided_at
-  FROM transfer_request r JOIN transfer_decision d ON d.region = r.home AND d.id = r.id
-  WHERE r.region = $1 AND r.home = $3 AND r.requested_at BETWEEN $4 AND $5 AND d.outcome = 'failed' ORDER BY r.payer, d.reason = 'expired', d.decided_at
+  FROM incident_account t JOIN transfer_request r ON r.region = $1 AND r.payer = t.account AND r.home = $3 AND r.requested_at BETWEEN t.at AND $4
+  JOIN transfer_decision d ON d.region = r.home AND d.id = r.id
+  WHERE t.region = $1 AND t.incident = $2 AND t.what = 'transfer-queued' AND d.outcome = 'failed' ORDER BY r.payer, d.reason = 'expired', d.decided_at
   ON CONFLICT DO NOTHING`,
 };
 /** What was ordered or decided before the peer was back, and is not done yet on the other side. */
@@ -114,11 +126,11 @@ export class IncidentRows {
     await this.database.write(REACHABLE, [this.own, id, since?.at ?? null, since?.peerAt ?? null]);
   }
 
-  /** Notes the requests that failed or expired meanwhile, and closes it. */
-  async close(incident: IncidentRow, { at, peerAt }: Moment): Promise<void> {
-    await this.noteQueued(incident, at);
-    await this.database.write(FAILED, [this.own, incident.id, incident.peer, since(incident), at]);
-    await this.database.write(CLOSE, [this.own, incident.id, at, peerAt]);
+  /** Notes the requests that were taken meanwhile, and which of them failed or expired, and closes it. */
+  async close({ id, peer, openedAt }: IncidentRow, { at, peerAt }: Moment): Promise<void> {
+    await this.database.write(QUEUED, [this.own, id, peer, openedAt.toISOString(), at]);
+    await this.database.write(FAILED, [this.own, id, peer, at]);
+    await this.database.write(CLOSE, [this.own, id, at, peerAt]);
   }
 
   async count({ id }: IncidentRow, name: string, more: number): Promise<void> {
@@ -129,17 +141,13 @@ export class IncidentRows {
     await this.database.write(TOUCH, [this.own, id, touches.map(({ account }) => account), touches.map(({ what }) => what), touches.map(({ at }) => at)]);
   }
 
-  /**
-   * Notes the payers whose transfers wait for this peer. Times are ISO 8601 by this region's clock.
-   * @param until now: what was taken while the clock was ahead is not of this incident
-   * @param from when they were taken at the earliest; default: when it began
-   */
-  async noteQueued(incident: IncidentRow, until: string, from = since(incident)): Promise<void> {
-    await this.database.write(QUEUED, [this.own, incident.id, incident.peer, from, until]);
+  /** Notes the payers whose transfers wait for this peer. @param from taken at the earliest, ISO 8601 by this region's clock; default: whenever */
+  async noteWaiting({ id, peer }: IncidentRow, from = '-infinity'): Promise<void> {
+    await this.database.write(WAITING, [this.own, id, peer, from]);
   }
 
-  async unsettled(incident: IncidentRow, reachableAt: Date): Promise<boolean> {
-    const [row] = await this.database.query<{ unsettled: boolean }>(UNSETTLED, [this.own, incident.peer, since(incident), reachableAt.toISOString()]);
+  async unsettled({ peer, openedAt }: IncidentRow, reachableAt: Date): Promise<boolean> {
+    const [row] = await this.database.query<{ unsettled: boolean }>(UNSETTLED, [this.own, peer, new Date(openedAt.getTime() - BEFORE_MS).toISOString(), reachableAt.toISOString()]);
     return row!.unsettled;
   }
 
@@ -156,8 +164,4 @@ export class IncidentRows {
     for (const { merged, what, accounts } of rows) counts.get(merged)![what] = accounts;
     return counts;
   }
-}
-
-function since({ openedAt }: IncidentRow): string {
-  return new Date(openedAt.getTime() - BEFORE_MS).toISOString();
 }

@@ -105,14 +105,14 @@ export class WatchPeers {
       refusals.giveBack(incident.peer, cost);
       throw error;
     }
-    await this.noteQueued(incident);
+    await this.noteWaiting(incident);
   }
 
-  /** Only what may have come since the last round: closing looks at all of it once more. */
-  private async noteQueued(incident: IncidentRow): Promise<void> {
+  /** Only what may have come since the last round, unless the clock was put back. */
+  private async noteWaiting(incident: IncidentRow): Promise<void> {
     const nowMs = this.parts.clock.wallMs();
     const notedMs = this.notedMs.get(incident.id);
-    await this.parts.rows.noteQueued(incident, new Date(nowMs).toISOString(), notedMs === undefined ? undefined : new Date(notedMs - COMMITTED_MS).toISOString());
+    await this.parts.rows.noteWaiting(incident, notedMs === undefined || notedMs > nowMs ? undefined : new Date(notedMs - COMMITTED_MS).toISOString());
     this.notedMs.set(incident.id, nowMs);
   }
 
