@@ -34,11 +34,10 @@ export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** An ISO time that exists: 30 February parses to another date, which its own text then shows. */
+/** An ISO time that exists: 30 February and 24:00 parse, to another day. */
 export function isIsoTime(value: unknown): value is string {
   if (typeof value !== 'string' || !isoForm.test(value)) return false;
-  const time = Date.parse(value);
-  return !Number.isNaN(time) && new Date(time).toISOString() === value;
+  return new Date(value).getUTCDate() === Number(value.slice(8, 10));
 }
 
 /** base64url of a SHA-256. */
