@@ -1,11 +1,24 @@
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import tls from 'node:tls';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type ISocketFactory, type logCreator } from 'kafkajs';
 import type { Logger } from 'pino';
 
 /** kafkajs is CommonJS: its values come through the default import. */
-export const { Kafka, logLevel } = kafkajs;
+export const { CompressionTypes, Kafka, logLevel } = kafkajs;
+
+/** A batch that unpacks to more is nobody's: the relay sends at most half a megabyte at once. */
+const MOST_UNPACKED_BYTES = 16 * 1_024 * 1_024;
+const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
+
+/** kafkajs knows the number of zstd and leaves the codec to its users; Node has one. */
+kafkajs.CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => compress(buffer, LEVEL),
+  decompress: (buffer: Buffer) => decompress(buffer, { maxOutputLength: MOST_UNPACKED_BYTES }),
+});
 
 /**
  * kafkajs 2.2.4 goes round a timer of 1 ms on every connection for ever, with nothing pending (measured: half of an idle
