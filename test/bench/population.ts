@@ -59,7 +59,7 @@ export class Population {
         const { rows } = await client.query<{ count: number }>(USERS_SQL, [this.prefix, this.upTo + 1, this.upTo + chunk, ...this.slots, this.region, this.secret.hash]);
         this.upTo += chunk;
         made += rows[0]!.count;
-        await untilSlotsFollow(client);
+        await untilSlotsFollow(client, MOST_BEHIND_BYTES);
       }
     } finally {
       await client.query('SELECT pg_replication_origin_session_reset()');
@@ -83,12 +83,13 @@ export async function leaveEvents(client: pg.Client, regions: readonly string[],
   return rows[0]!.count;
 }
 
-async function untilSlotsFollow(client: pg.Client): Promise<void> {
+/** Until no slot of this server would begin further back than this, so that what was written before is not decoded again when its reader is back. */
+export async function untilSlotsFollow(client: pg.Client, behindBytes: number): Promise<void> {
   for (;;) {
     // Without a fresh snapshot record a slot's restart position stays where it is for up to 15 s.
     await client.query('SELECT pg_log_standby_snapshot()');
     const { rows } = await client.query<{ behind: string | null }>('SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS behind FROM pg_replication_slots WHERE active');
-    if (Number(rows[0]?.behind ?? 0) < MOST_BEHIND_BYTES) return;
+    if (Number(rows[0]?.behind ?? 0) < behindBytes) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
