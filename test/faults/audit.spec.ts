@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { oldOutboxRow } from '../regions/audit/breaches.js';
+import { oldOutboxBatch } from '../regions/audit/breaches.js';
 import { audited, makeRows, told } from '../regions/audit/drive.js';
 import { type Planted, plant } from '../regions/audit/plants.js';
 import { removeRows } from '../regions/audit/rows.js';
@@ -55,7 +55,7 @@ describe('an audit of 100,000 accounts', () => {
     // What Redis has of the account is not what its scripts expect, so its ending can't be brought there.
     const spoilt = `a:${id}`;
     await withRedis(world, 'west', (redis) => redis.set(spoilt, 'no hash'));
-    await world.sql('west', oldOutboxRow('1'));
+    await world.sql('west', oldOutboxBatch);
     const [pending] = await world.sql<{ id: string }>('west', `INSERT INTO redis_pending (account, created_at) VALUES ($1, now() - interval '5 minutes') RETURNING id`, [id]);
     try {
       await eventually(async () => {
@@ -65,7 +65,7 @@ describe('an audit of 100,000 accounts', () => {
         expect(result.alarm).toBe(true);
       }, 120_000);
     } finally {
-      await world.sql('west', `DELETE FROM outbox WHERE stream = 'nobody'`);
+      await world.sql('west', `DELETE FROM outbox_batch WHERE stream = 'nobody'`);
       await withRedis(world, 'west', (redis) => redis.del(spoilt));
     }
     await world.settleAll();

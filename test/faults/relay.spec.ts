@@ -76,7 +76,7 @@ describe('faults 21: a relay that was paused for 30 s while another took over', 
     stops.push(second.stop);
     await world.part(east, 'kafka', { state: 'frozen' });
     const users = await writtenByAnother(IN_HAND, 0);
-    await eventually(async () => expect(await world.sql(east, 'SELECT 1 FROM outbox WHERE number IS NULL')).toEqual([]));
+    await eventually(async () => expect(await world.sql(east, 'SELECT 1 FROM outbox')).toEqual([]));
     const pausedAtMs = performance.now();
     await world.part(east, 'api', { state: 'frozen' });
     await world.part(east, 'kafka', { state: 'up' });

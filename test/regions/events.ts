@@ -6,6 +6,10 @@ import { type User, type World, eventually } from './harness/index.js';
 
 export const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
+/** The numbered events that a region keeps for its peers: a table, as SQL. */
+export const KEPT_EVENTS = `SELECT stream, partition, first + place - 1 AS number, split_part(event, ' ', 2)::uuid AS key
+  FROM outbox_batch, string_to_table(events, E'\\n') WITH ORDINALITY AS line (event, place)`;
+
 /** Registers users of `region` until each of `partitions` has one more account event. */
 export async function registerIn(world: World, region: string, partitions: readonly number[]): Promise<User[]> {
   const missing = new Set(partitions);

@@ -58,7 +58,7 @@ interface Counted {
 
 /** Those that have a number and those that wait for one. */
 const eventsOf = (stream: string): string =>
-  `(SELECT sum(head)::int FROM outbox_head WHERE stream = '${stream}') + (SELECT count(*)::int FROM outbox WHERE stream = '${stream}' AND number IS NULL)`;
+  `(SELECT sum(head)::int FROM outbox_head WHERE stream = '${stream}') + (SELECT count(*)::int FROM outbox WHERE stream = '${stream}')`;
 
 function counted(world: World): Promise<Counted[]> {
   return Promise.all(world.regions.map(async (region) => {

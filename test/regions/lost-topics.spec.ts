@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PARTITIONS, STREAMS } from '#kernel/wire';
-import { ALL, headsOf, registerIn, untilApplied, untilKept, writeAll } from './events.js';
+import { ALL, KEPT_EVENTS, headsOf, registerIn, untilApplied, untilKept, writeAll } from './events.js';
 import { Cluster } from './harness/cluster.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 
@@ -136,7 +136,7 @@ describe('faults 7, 16: with the position lost and its events gone from Kafka an
   it('each stream is made good by copying the state that its events led to, and that is said', async () => {
     const users = await writeAll(world, east);
     await world.settleAll();
-    await eventually(async () => expect(await world.sql(east, 'SELECT 1 FROM outbox')).toEqual([]));
+    await eventually(async () => expect(await world.sql(east, KEPT_EVENTS)).toEqual([]));
     await world.part(west, 'api', { state: 'down' });
     for (const topic of TOPICS) await kafka.deleteRecords(topic);
     const ids = users.map(({ id }) => id);

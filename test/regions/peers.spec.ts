@@ -215,7 +215,7 @@ describe("a region's PostgreSQL, across the link", () => {
     try {
       expect((await client.query(`SELECT count(*) FROM heartbeat WHERE region = 'west'`)).rows).toEqual([{ count: '1' }]);
       const denied = { code: '42501' };
-      for (const table of ['account', 'credential_epoch', 'outbox', 'idempotency', 'route_table', 'dead_letter', 'conflict', 'redis_pending']) {
+      for (const table of ['account', 'credential_epoch', 'outbox', 'outbox_batch', 'idempotency', 'route_table', 'dead_letter', 'conflict', 'redis_pending']) {
         await expect(client.query(`SELECT * FROM ${table}`)).rejects.toMatchObject(denied);
       }
       await expect(client.query(`UPDATE heartbeat SET slot = slot`)).rejects.toMatchObject(denied);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutboxPage } from '#adapters/kafka';
 import { PARTITIONS, STREAMS, type StreamName } from '#kernel/wire';
-import { headsOf, untilApplied, untilKept, writeAll } from './events.js';
+import { KEPT_EVENTS, headsOf, untilApplied, untilKept, writeAll } from './events.js';
 import { Cluster } from './harness/cluster.js';
 import { type User, eventually, sharedWorld } from './harness/index.js';
 import { secondApplier, secondReader, secondRelay } from './harness/second.js';
@@ -82,6 +82,43 @@ describe('two relays at once', () => {
   });
 });
 
+describe('events that were numbered together', () => {
+  /** Enough to be compressed. */
+  const TOGETHER = 40;
+
+  it('lie in Kafka in their order, and are answered to a peer from any of them on, as many as it asks for, until it has confirmed the last', async () => {
+    await world.settleAll();
+    await world.cut('refuse');
+    const second = await secondRelay(world, east);
+    stops.push(second.stop);
+    try {
+      const [before] = (await headsOf(world, east)).orders;
+      const accounts = Array.from({ length: TOGETHER }, () => randomUUID());
+      await world.sql(east, `INSERT INTO outbox (stream, partition, version, key, payload)
+        SELECT 'orders', 0, 1, account, jsonb_build_object('kind', 'redeem', 'to', $2::text, 'voucher', account, 'account', account, 'note', E'a line\nand another') FROM unnest($1::uuid[]) WITH ORDINALITY AS given (account, place) ORDER BY place`, [accounts, east]);
+      await eventually(async () => expect((await headsOf(world, east)).orders[0]).toBe(before! + TOGETHER));
+      expect(await world.sql(east, `SELECT last - first + 1 AS events FROM outbox_batch WHERE stream = 'orders' AND last = $1`, [before! + TOGETHER])).toEqual([{ events: String(TOGETHER) }]);
+      for (let skipped = 0; skipped < TOGETHER; skipped += 1) {
+        for (const limit of [1, 5, TOGETHER, 1_000]) {
+          const { items, head } = await second.relay.pages.page('orders', 0, before! + 1 + skipped, limit);
+          const expected = accounts.slice(skipped, skipped + limit).map((key, index) => ({ number: before! + 1 + skipped + index, key, payload: expect.objectContaining({ account: key, note: 'a line\nand another' }) }));
+          expect(items.map((item) => JSON.parse(item))).toMatchObject(expected);
+          expect(head).toBe(before! + TOGETHER);
+        }
+      }
+      await eventually(async () => {
+        const stored = (await kafka.read('homeward.orders')).filter(({ partition }) => partition === 0).map(({ value }) => JSON.parse(value.toString()));
+        expect(stored.filter(({ number }) => number > before!).map(({ key }) => key)).toEqual(accounts);
+      });
+    } finally {
+      await world.heal();
+    }
+    await world.settleAll();
+    await eventually(async () => expect(await world.sql(east, KEPT_EVENTS)).toEqual([]));
+    await world.sql(west, `DELETE FROM dead_letter WHERE stream = 'orders'`);
+  });
+});
+
 describe('faults 20: the relay killed between the acknowledgement of Kafka and its own mark', () => {
   it('sends what it had not marked again, and it has no effect', async () => {
     await world.settleAll();
@@ -89,7 +126,7 @@ describe('faults 20: the relay killed between the acknowledgement of Kafka and i
     await world.cut('hold');
     await world.part(east, 'kafka', { state: 'frozen' });
     const users = await writeAll(world, east);
-    const numbered = `SELECT stream, partition, number FROM outbox WHERE number IS NOT NULL AND key = ANY ($1::uuid[])`;
+    const numbered = `SELECT stream, partition, number FROM (${KEPT_EVENTS}) AS kept WHERE key = ANY ($1::uuid[])`;
     const sent = await eventually(async () => {
       const rows = await world.sql<{ stream: string; partition: number; number: string }>(east, numbered, [users.map(({ id }) => id)]);
       expect(rows).toHaveLength(2 * users.length);

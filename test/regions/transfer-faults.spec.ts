@@ -221,7 +221,7 @@ describe('orders that are gone at their writer, from its Kafka too,', () => {
       const { heads, sent } = (await world.ops(west, 'GET', '/ops/status')).body.streams;
       expect(sent.orders).toEqual(heads.orders);
     });
-    await world.sql(west, `DELETE FROM outbox WHERE stream = 'orders'`);
+    await world.sql(west, `DELETE FROM outbox_batch WHERE stream = 'orders'`);
     await new Cluster(world, west).deleteRecords('homeward.orders');
     await world.heal();
     for (const [index, status] of ['settled', 'failed', 'settled'].entries()) await money.untilShown(payer, queued[index]!, { status });

@@ -26,8 +26,8 @@ export interface OutboxRelayStatus {
 
 /** The net under the wakes: a wake that was lost, rows of another process (hot-paths, "outbox relay"). */
 const POLL_MS = 500;
-/** Rows of one delete, and deletes of one partition in one round: a long backlog is deleted without long transactions. */
-const TRIM_ROWS = 5_000;
+/** Batches of one delete, and deletes of one partition in one round: a long backlog is deleted without long transactions. */
+const TRIM_BATCHES = 500;
 const TRIM_ROUNDS = 4;
 /** Trimming runs with every second poll. */
 const TRIM_EVERY = 2;
@@ -87,7 +87,7 @@ export class OutboxRelay {
     return this.positions((lane) => lane.head);
   }
 
-  /** How many rows the outbox keeps, and the age of the oldest: one cheap query. */
+  /** How many events the outbox keeps, and the age of the oldest: one cheap query. */
   backlog(): Promise<{ depth: number; oldestMs: number | null }> {
     return this.pages.backlog();
   }
@@ -170,8 +170,8 @@ export class OutboxRelay {
 
   private async trimLane(lane: RelayLane, through: number): Promise<boolean> {
     for (let round = 0; round < TRIM_ROUNDS; round += 1) {
-      const deleted = await this.pages.trim(lane.stream, lane.partition, through, TRIM_ROWS);
-      if (deleted < TRIM_ROWS) return true;
+      const deleted = await this.pages.trim(lane.stream, lane.partition, through, TRIM_BATCHES);
+      if (deleted < TRIM_BATCHES) return true;
     }
     return false;
   }

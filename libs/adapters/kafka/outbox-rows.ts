@@ -58,12 +58,13 @@ export class OutboxRows {
    * lock, and records what was acknowledged meanwhile.
    */
   async number(stream: StreamName, partition: number, sent: number, limit: number): Promise<OutboxRow[]> {
-    return (await this.db.write<RawRow>(NUMBER, [stream, partition, limit, sent])).map(asRow);
+    return (await this.db.write<Batch>(NUMBER, [stream, partition, limit, sent])).flatMap(unpacked);
   }
 
   /** Numbered rows above `after`, ascending. */
   async numbered(stream: StreamName, partition: number, after: number, limit: number): Promise<OutboxRow[]> {
-    return (await this.db.query<RawRow>(NUMBERED, [stream, partition, after, limit])).map(asRow);
+    const rows = (await this.db.query<Batch>(NUMBERED, [stream, partition, after, limit])).flatMap(unpacked);
+    return rows.filter(({ number }) => number > after && number <= after + limit);
   }
 
   async recordSent(stream: StreamName, partition: number, sent: number): Promise<void> {
@@ -76,7 +77,7 @@ export class OutboxRows {
     return rows.map((row) => ({ ...row, applied: Number(row.applied) }));
   }
 
-  /** Deletes at most `limit` rows numbered up to `through`; returns how many. */
+  /** Deletes at most `limit` batches numbered up to `through`; returns how many. */
   async trim(stream: StreamName, partition: number, through: number, limit: number): Promise<number> {
     const [row] = await this.db.write<{ count: number }>(TRIM, [stream, partition, through, limit]);
     return row?.count ?? 0;
@@ -106,15 +107,19 @@ export class OutboxRows {
   }
 }
 
-interface RawRow {
-  number: string;
-  version: number;
-  key: string;
-  payload: string;
+/** As number_events makes it (migration 1799500000000). */
+interface Batch {
+  first: string;
+  events: string;
 }
 
-function asRow({ number, version, key, payload }: RawRow): OutboxRow {
-  return { number: Number(number), version, key, payload };
+function unpacked({ first, events }: Batch): OutboxRow[] {
+  const firstNumber = Number(first);
+  return events.split('\n').map((event, index) => {
+    const keyAt = event.indexOf(' ') + 1;
+    const payloadAt = event.indexOf(' ', keyAt) + 1;
+    return { number: firstNumber + index, version: Number(event.slice(0, keyAt - 1)), key: event.slice(keyAt, payloadAt - 1), payload: event.slice(payloadAt) };
+  });
 }
 
 const PREPARE = `
@@ -127,16 +132,19 @@ const HEADS: Statement = { name: 'outbox_heads', text: 'SELECT stream, partition
 const WAITING: Statement = {
   name: 'outbox_waiting',
   text: `SELECT stream, partition FROM outbox_head AS head
-         CROSS JOIN LATERAL (SELECT FROM outbox WHERE stream = head.stream AND partition = head.partition AND number IS NULL LIMIT 1) AS first`,
+         CROSS JOIN LATERAL (SELECT FROM outbox WHERE stream = head.stream AND partition = head.partition LIMIT 1) AS first`,
 };
 
-/** Both statements of it in one round trip (migration 1798000000000). */
-const NUMBER: Statement = { name: 'outbox_number', text: 'SELECT number, version, key, payload FROM number_outbox($1, $2::smallint, $3::int, $4::bigint)' };
+/** All of it in one round trip. */
+const NUMBER: Statement = { name: 'outbox_number', text: 'SELECT first, events FROM number_events($1, $2::smallint, $3::int, $4::bigint)' };
 
+/** No batch is empty, so as many of them as events are enough; those beyond are left out before their events are read. */
 const NUMBERED: Statement = {
   name: 'outbox_numbered',
-  text: `SELECT number, version, key, payload::text AS payload FROM outbox
-         WHERE stream = $1 AND partition = $2 AND number > $3 ORDER BY number LIMIT $4`,
+  text: `
+  SELECT first, events FROM (
+    SELECT first, last, events FROM outbox_batch WHERE stream = $1 AND partition = $2 AND last > $3::bigint ORDER BY stream, partition, last LIMIT $4::bigint) AS next
+  WHERE first <= $3::bigint + $4::bigint ORDER BY last`,
 };
 
 const SENT: Statement = { name: 'outbox_sent', text: 'UPDATE outbox_head SET sent = greatest(sent, $3::bigint) WHERE stream = $1 AND partition = $2' };
@@ -148,22 +156,24 @@ const TRIM: Statement = {
   name: 'outbox_trim',
   text: `
   WITH gone AS (
-    DELETE FROM outbox WHERE id = ANY (ARRAY(
-      SELECT id FROM outbox WHERE stream = $1 AND partition = $2 AND number <= $3 ORDER BY number LIMIT $4)) RETURNING number
+    DELETE FROM outbox_batch WHERE stream = $1 AND partition = $2 AND last = ANY (ARRAY(
+      SELECT last FROM outbox_batch WHERE stream = $1 AND partition = $2 AND last <= $3 ORDER BY stream, partition, last LIMIT $4)) RETURNING last
   ), moved AS (
-    UPDATE outbox_head SET sent = greatest(sent, (SELECT max(number) FROM gone)) WHERE stream = $1 AND partition = $2
+    UPDATE outbox_head SET sent = greatest(sent, (SELECT max(last) FROM gone)) WHERE stream = $1 AND partition = $2
   )
   SELECT count(*)::int AS count FROM gone`,
 };
 
 /** The index answers each part from one end, however long the outbox is. */
-const KEPT_FROM = `coalesce((SELECT number FROM outbox WHERE stream = head.stream AND partition = head.partition AND number IS NOT NULL ORDER BY number LIMIT 1), head.head + 1)`;
+const KEPT_FROM = `coalesce((SELECT first FROM outbox_batch WHERE stream = head.stream AND partition = head.partition ORDER BY last LIMIT 1), head.head + 1)`;
+const OLDEST = (table: string, by: string): string =>
+  `SELECT created_at FROM outbox_head AS head CROSS JOIN LATERAL (SELECT created_at FROM ${table} WHERE stream = head.stream AND partition = head.partition ORDER BY ${by} LIMIT 1) AS oldest`;
 
 const BOUNDS: Statement = { name: 'outbox_bounds', text: `SELECT head, ${KEPT_FROM} AS kept FROM outbox_head AS head WHERE stream = $1 AND partition = $2` };
 
 const BACKLOG: Statement = {
   name: 'outbox_backlog',
   text: `
-  SELECT (SELECT coalesce(sum(head + 1 - ${KEPT_FROM}), 0) FROM outbox_head AS head) + (SELECT count(*) FROM outbox WHERE number IS NULL) AS depth,
-         (SELECT (extract(epoch FROM clock_timestamp() - created_at) * 1000)::float8 FROM outbox ORDER BY id LIMIT 1) AS oldest`,
+  SELECT (SELECT coalesce(sum(head + 1 - ${KEPT_FROM}), 0) FROM outbox_head AS head) + (SELECT count(*) FROM outbox) AS depth,
+         (SELECT (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::float8 FROM (${OLDEST('outbox_batch', 'last')} UNION ALL ${OLDEST('outbox', 'id')}) AS kept) AS oldest`,
 };

@@ -93,14 +93,14 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     name: 'outbox-is-numbered',
-    text: `SELECT stream || ' ' || id AS key FROM outbox WHERE number IS NULL AND created_at < clock_timestamp() - interval '${NUMBERED_WITHIN_SECONDS} seconds'`,
+    text: `SELECT stream || ' ' || id AS key FROM outbox WHERE created_at < clock_timestamp() - interval '${NUMBERED_WITHIN_SECONDS} seconds'`,
   },
 ];
 
 /** Asked only where every peer has been reachable for a while: a cut keeps these rows, as it should. */
 export const OUTBOX_CONFIRMED: Invariant = {
   name: 'outbox-is-confirmed',
-  text: `SELECT stream || ' ' || id AS key FROM outbox WHERE created_at < clock_timestamp() - interval '${CONFIRMED_WITHIN_SECONDS} seconds'`,
+  text: `SELECT stream || '/' || partition || ' from ' || first AS key FROM outbox_batch WHERE created_at < clock_timestamp() - interval '${CONFIRMED_WITHIN_SECONDS} seconds'`,
 };
 /** Asked only where Redis has been there for a while. */
 export const REDIS_FED: Invariant = {

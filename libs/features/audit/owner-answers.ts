@@ -30,7 +30,7 @@ const HIGHEST = { name: 'audit-outbox', text: 'SELECT coalesce(max(id), 0)::text
 const HEADS = {
   name: 'audit-heads',
   text: `SELECT stream || '/' || partition AS place, head::float8 AS head FROM outbox_head
-         WHERE stream = ANY ($2) AND NOT EXISTS (SELECT FROM outbox WHERE number IS NULL AND stream = ANY ($2) AND id <= $1)`,
+         WHERE stream = ANY ($2) AND NOT EXISTS (SELECT FROM outbox WHERE stream = ANY ($2) AND id <= $1)`,
 };
 /** The streams whose effects are compared. */
 const STREAMS = ['accounts', 'epochs'];

@@ -4,8 +4,8 @@ import type { World } from '../../regions/harness/world.js';
 const LOOK_EVERY_MS = 250;
 const LONGEST_MS = 90_000;
 
-const MARK_SQL = `SELECT (SELECT coalesce(max(id), 0) FROM outbox)::text AS event, body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
-const LEFT_SQL = `SELECT (SELECT count(*) FROM outbox WHERE id <= $1::bigint)::int AS events`;
+const MARK_SQL = `SELECT clock_timestamp()::text AS event, body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
+const LEFT_SQL = `SELECT ((SELECT count(*) FROM outbox WHERE created_at <= $1::timestamptz) + (SELECT coalesce(sum(last + 1 - first), 0) FROM outbox_batch WHERE created_at <= $1::timestamptz))::int AS events`;
 const BEAT_SQL = `SELECT body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
 
 interface Mark {

@@ -17,10 +17,11 @@ export function breaches(region: string, peer: string, user: User): Record<strin
     'peers-know-no-event-that-was-not-given': {
       make: `INSERT INTO stream_applied (region, writer, stream, partition, applied) VALUES ('${peer}', '${region}', 'nobody', 0, 5)`, unmake: `DELETE FROM stream_applied WHERE stream = 'nobody'`, evidence: 'nobody/0 up to 5',
     },
-    'outbox-is-numbered': { make: oldOutboxRow('NULL'), unmake: `DELETE FROM outbox WHERE stream = 'nobody'`, evidence: 'nobody' },
+    'outbox-is-numbered': { make: oldOutboxRow, unmake: `DELETE FROM outbox WHERE stream = 'nobody'`, evidence: 'nobody' },
   };
 }
 
-/** A row of a stream that nobody sends, as old as one whose number or whose confirmation is long overdue. */
-export const oldOutboxRow = (number: 'NULL' | '1'): string =>
-  `INSERT INTO outbox (stream, partition, number, version, key, payload, created_at) VALUES ('nobody', 0, ${number}, 1, '00000000-0000-7000-8000-0000b4eac4e5', '{}', now() - interval '5 minutes')`;
+/** An event of a stream that nobody sends, as old as one whose number is long overdue, and one whose confirmation is. */
+const oldOutboxRow = `INSERT INTO outbox (stream, partition, version, key, payload, created_at) VALUES ('nobody', 0, 1, '00000000-0000-7000-8000-0000b4eac4e5', '{}', now() - interval '5 minutes')`;
+export const oldOutboxBatch = `INSERT INTO outbox_batch (stream, partition, first, last, events, created_at)
+  VALUES ('nobody', 0, 1, 1, '1 00000000-0000-7000-8000-0000b4eac4e5 {}', now() - interval '5 minutes')`;

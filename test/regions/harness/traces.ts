@@ -3,7 +3,7 @@ import { readMetrics } from './metrics.js';
 import type { World } from './world.js';
 
 /** Every table in which a request could leave something. */
-const TABLES = ['account', 'credential_epoch', 'password', 'profile', 'ended_session', 'signout', 'idempotency', 'outbox', 'redis_pending', 'dead_letter', 'conflict',
+const TABLES = ['account', 'credential_epoch', 'password', 'profile', 'ended_session', 'signout', 'idempotency', 'outbox', 'outbox_batch', 'redis_pending', 'dead_letter', 'conflict',
   'posting', 'balance', 'transfer_request', 'transfer_decision', 'transfer_credit', 'transfer_key', 'transfer_waiting', 'voucher', 'voucher_redemption', 'redeem_request', 'notification'];
 
 /** The rows of every table of every region, counted: what a request that was refused must leave as it was. */
