@@ -4,7 +4,7 @@ import { digestOfKey, transferId } from '#features/transfers';
 import { partitionOf } from '#kernel/routing';
 import { eventually } from './harness/index.js';
 import { type Client, Money } from './harness/money.js';
-import { AT_ONCE_MS, during, fileWorld, linkCut, mustBeProblem } from './situations.js';
+import { AT_ONCE_MS, CLOSED_MS, during, fileWorld, linkCut, mustBeProblem } from './situations.js';
 
 const world = fileWorld();
 const money = new Money(world);
@@ -191,7 +191,7 @@ describe('a request past its time', () => {
     for (const region of world.regions) await world.clock(region, 0);
   });
 
-  it('shows as overdue where it waits and its payer is told; only the home lets it expire', async () => {
+  it('shows as overdue where it waits and its payer is told; only the home lets it expire, and the incident says so', async () => {
     await world.cut('refuse');
     await world.untilCutSeen();
     const { body } = await money.order(west, late, payee.id, 30);
@@ -203,6 +203,8 @@ describe('a request past its time', () => {
     expect(await money.balance(late)).toBe(100);
     for (const region of world.regions) await world.clock(region, 0);
     await world.settleAll();
+    const touched = () => world.sql(west, 'SELECT what FROM incident_account WHERE account = $1 ORDER BY what', [late.id]);
+    await eventually(async () => expect(await touched()).toEqual([{ what: 'transfer-expired' }, { what: 'transfer-queued' }]), CLOSED_MS);
   });
 
   it('is not taken for one because the clock of the region that took it is behind', async () => {
