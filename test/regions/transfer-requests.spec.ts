@@ -198,12 +198,14 @@ describe('a request past its time', () => {
     for (const region of world.regions) await world.clock(region, 25 * HOUR);
     expect((await money.one(west, late, body.id)).body).toMatchObject({ status: 'queued', overdue: true });
     await eventually(async () => expect(await money.told(west, late.id, body.id)).toEqual(['transfer-overdue']));
+    const touched = () => world.sql(west, 'SELECT what FROM incident_account WHERE account = $1 ORDER BY what', [late.id]);
+    // A cut that ends sooner is none.
+    await eventually(async () => expect(await touched()).toEqual([{ what: 'transfer-queued' }]));
     await world.heal();
     await money.untilShown(late, body.id, { status: 'failed', reason: 'expired', overdue: undefined });
     expect(await money.balance(late)).toBe(100);
     for (const region of world.regions) await world.clock(region, 0);
     await world.settleAll();
-    const touched = () => world.sql(west, 'SELECT what FROM incident_account WHERE account = $1 ORDER BY what', [late.id]);
     await eventually(async () => expect(await touched()).toEqual([{ what: 'transfer-expired' }, { what: 'transfer-queued' }]), CLOSED_MS);
   });
 
