@@ -166,7 +166,7 @@ const TRIM: Statement = {
 
 /** The index answers each part from one end, however long the outbox is. */
 const KEPT_FROM = `coalesce((SELECT first FROM outbox_batch WHERE stream = head.stream AND partition = head.partition ORDER BY last LIMIT 1), head.head + 1)`;
-const OLDEST = (table: string, by: string): string =>
+const oldestOf = (table: string, by: string): string =>
   `SELECT created_at FROM outbox_head AS head CROSS JOIN LATERAL (SELECT created_at FROM ${table} WHERE stream = head.stream AND partition = head.partition ORDER BY ${by} LIMIT 1) AS oldest`;
 
 const BOUNDS: Statement = { name: 'outbox_bounds', text: `SELECT head, ${KEPT_FROM} AS kept FROM outbox_head AS head WHERE stream = $1 AND partition = $2` };
@@ -175,5 +175,5 @@ const BACKLOG: Statement = {
   name: 'outbox_backlog',
   text: `
   SELECT (SELECT coalesce(sum(head + 1 - ${KEPT_FROM}), 0) FROM outbox_head AS head) + (SELECT count(*) FROM outbox) AS depth,
-         (SELECT (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::float8 FROM (${OLDEST('outbox_batch', 'last')} UNION ALL ${OLDEST('outbox', 'id')}) AS kept) AS oldest`,
+         (SELECT (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::float8 FROM (${oldestOf('outbox_batch', 'last')} UNION ALL ${oldestOf('outbox', 'id')}) AS kept) AS oldest`,
 };

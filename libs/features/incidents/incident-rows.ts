@@ -42,23 +42,20 @@ const TOUCH = {
   SELECT $1, coalesce(a.slot, 0), $2, t.account, t.what, t.at FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS t (account, what, at) LEFT JOIN account a ON a.id = t.account
   ON CONFLICT DO NOTHING`,
 };
+/** Notes the payers of these requests, each with the first of them. */
+const queued = (requests: string): string => `
+  INSERT INTO incident_account (region, slot, incident, account, what, at)
+  SELECT $1, min(r.slot), $2, r.payer, 'transfer-queued', min(r.requested_at) FROM ${requests} GROUP BY r.payer
+  ON CONFLICT DO NOTHING`;
 /** What waits for the peer while an incident is open is of it, whatever the clocks say. */
 const WAITING = {
   name: 'incident-waiting',
-  text: `
-  INSERT INTO incident_account (region, slot, incident, account, what, at)
-  SELECT $1, min(r.slot), $2, r.payer, 'transfer-queued', min(r.requested_at) FROM transfer_waiting w JOIN transfer_request r ON r.region = $1 AND r.id = w.id
-  WHERE r.home = $3 AND w.requested_at >= $4 GROUP BY r.payer
-  ON CONFLICT DO NOTHING`,
+  text: queued('transfer_waiting w JOIN transfer_request r ON r.region = $1 AND r.id = w.id WHERE r.home = $3 AND w.requested_at >= $4'),
 };
 /** What was taken and decided between two looks. */
 const QUEUED = {
   name: 'incident-queued',
-  text: `
-  INSERT INTO incident_account (region, slot, incident, account, what, at)
-  SELECT $1, min(slot), $2, payer, 'transfer-queued', min(requested_at) FROM transfer_request
-  WHERE region = $1 AND home = $3 AND requested_at BETWEEN $4 AND $5 GROUP BY payer
-  ON CONFLICT DO NOTHING`,
+  text: queued('transfer_request r WHERE r.region = $1 AND r.home = $3 AND r.requested_at BETWEEN $4 AND $5'),
 };
 /** Of those that were noted, from the first one that was. */
 const FAILED = {

@@ -4,12 +4,13 @@ import type { World } from '../../regions/harness/world.js';
 const LOOK_EVERY_MS = 250;
 const LONGEST_MS = 90_000;
 
-const MARK_SQL = `SELECT clock_timestamp()::text AS event, body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
+const MARK_SQL = `SELECT clock_timestamp()::text AS at, body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
 const LEFT_SQL = `SELECT ((SELECT count(*) FROM outbox WHERE created_at <= $1::timestamptz) + (SELECT coalesce(sum(last + 1 - first), 0) FROM outbox_batch WHERE created_at <= $1::timestamptz))::int AS events`;
 const BEAT_SQL = `SELECT body->>'boot' AS boot, (body->>'beat')::bigint AS beat FROM heartbeat WHERE region = $1`;
 
 interface Mark {
-  readonly event: string;
+  /** By that database's clock. */
+  readonly at: string;
   readonly boot: string;
   readonly beat: string;
 }
@@ -53,7 +54,7 @@ export class CatchUp {
     const { world } = this;
     for (const writer of world.regions) {
       const mark = await this.markOf(writer, marks);
-      const [left] = await world.sql<{ events: number }>(writer, LEFT_SQL, [mark.event]);
+      const [left] = await world.sql<{ events: number }>(writer, LEFT_SQL, [mark.at]);
       if (left!.events > 0) return `${left!.events} events of ${writer} are not confirmed`;
       for (const reader of world.regions) {
         if (reader === writer) continue;
@@ -67,7 +68,7 @@ export class CatchUp {
   private async markOf(writer: string, marks: Map<string, Mark>): Promise<Mark> {
     const [now] = await this.world.sql<Mark>(writer, MARK_SQL, [writer]);
     const known = marks.get(writer);
-    const mark = known === undefined || known.boot === now!.boot ? (known ?? now!) : { ...now!, event: known.event };
+    const mark = known === undefined || known.boot === now!.boot ? (known ?? now!) : { ...now!, at: known.at };
     marks.set(writer, mark);
     return mark;
   }

@@ -1,21 +1,13 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /**
  * The first schema. Three groups: what only this region reads (accounts, epochs, outbox, …), what every region
  * publishes to its peers by logical replication (each row has its writer in `region`, first in the primary key,
  * and no other unique index: design rule 1), and what is kept aside (dead letters, conflicts).
  */
-export class Initial1795000000000 implements MigrationInterface {
+export class Initial1795000000000 extends ForwardOnly {
   readonly name = 'Initial1795000000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    for (const part of [LOCAL, PUBLISHED, ASIDE, GUARD, ARRIVALS]) await runner.query(part);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [LOCAL, PUBLISHED, ASIDE, GUARD, ARRIVALS];
 }
 
 const LOCAL = `

@@ -1,20 +1,12 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /**
  * Money, and what users are told. Every published table has its writer in `region` and one writer per row: who takes an
  * order, who decides it and who credits it write three tables, and the status is their merge (docs/decisions/0013).
  */
-export class Money1796000000000 implements MigrationInterface {
+export class Money1796000000000 extends ForwardOnly {
   readonly name = 'Money1796000000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    for (const part of [LOCAL, LEDGER, TRANSFERS, VOUCHERS, NOTICES, INCIDENTS, GUARD, DELIVERY, ARRIVALS]) await runner.query(part);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [LOCAL, LEDGER, TRANSFERS, VOUCHERS, NOTICES, INCIDENTS, GUARD, DELIVERY, ARRIVALS];
 }
 
 /**

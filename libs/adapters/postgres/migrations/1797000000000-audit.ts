@@ -1,20 +1,12 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /**
  * What this region's auditor found in its copies of its peers' rows, and what repairs overwrote. Local: every region audits
  * its own copies, so nothing of it is published.
  */
-export class Audit1797000000000 implements MigrationInterface {
+export class Audit1797000000000 extends ForwardOnly {
   readonly name = 'Audit1797000000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    await runner.query(AUDIT);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [AUDIT];
 }
 
 /**

@@ -1,21 +1,13 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /**
  * The same promises at less cost. The guard of design rule 1 becomes a condition of its trigger, where a function looked `this_region` up for every row; the
  * condition holds this database's region as a constant, so it is made when that is known (`prepareSchema`), and that never changes. And the outbox is
  * numbered in one round trip, by the one index that serves it.
  */
-export class Cheaper1798000000000 implements MigrationInterface {
+export class Cheaper1798000000000 extends ForwardOnly {
   readonly name = 'Cheaper1798000000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    for (const part of [FOR_EVER, CONDITIONS, NUMBERING]) await runner.query(part);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [FOR_EVER, CONDITIONS, NUMBERING];
 }
 
 const FOR_EVER = `

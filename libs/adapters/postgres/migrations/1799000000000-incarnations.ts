@@ -1,17 +1,9 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /** A region that lost its disks comes back as its next incarnation, and the one before is refused (docs/decisions/0018). */
-export class Incarnations1799000000000 implements MigrationInterface {
+export class Incarnations1799000000000 extends ForwardOnly {
   readonly name = 'Incarnations1799000000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    for (const part of [INCARNATIONS, VERSIONS, DELIVERY]) await runner.query(part);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [INCARNATIONS, VERSIONS, DELIVERY];
 }
 
 /** `identity` tells this database from every other one that claims to be this region; `rebuilt` says what was found at the peers. */

@@ -1,17 +1,9 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ForwardOnly } from './forward-only.js';
 
 /** Numbered events are kept by batches, in which they were numbered (docs/decisions/0020). */
-export class OutboxBatches1799500000000 implements MigrationInterface {
+export class OutboxBatches1799500000000 extends ForwardOnly {
   readonly name = 'OutboxBatches1799500000000';
-
-  async up(runner: QueryRunner): Promise<void> {
-    for (const part of [BATCHES, WAITING, NUMBERING]) await runner.query(part);
-  }
-
-  /** Migrations only add (design, "Replication between versions"): going back means restoring, never dropping. */
-  async down(): Promise<void> {
-    throw new Error('migrations only add; restore a backup to go back');
-  }
+  protected readonly statements = [BATCHES, WAITING, NUMBERING];
 }
 
 /**
